@@ -1,0 +1,47 @@
+import type { Principal } from '../access/principal.ts'
+import type { NanoDollars } from '../money.ts'
+
+/** What a request will cost. Exact before the run: an embedding has no output tokens. */
+export interface Charge {
+  /** The idempotency key of everything that follows: one request is charged at most once. */
+  readonly requestId: string
+  readonly deployment: string
+  readonly inputs: number
+  /** Billed tokens over all inputs. */
+  readonly tokens: number
+  readonly cost: NanoDollars
+}
+
+export interface Receipt {
+  readonly cost: NanoDollars
+  /** The account's balance after this charge. */
+  readonly remaining: NanoDollars
+}
+
+/**
+ * Credit set aside for one request.
+ *
+ *     held --post()--> posted     usage row and ledger entry are durable, the answer may leave
+ *     held --dispose-> voided     nothing was charged; the credit is free again
+ *     held --crash---> voided     by the next start, or by the sweeper when the hold expires
+ *
+ * `await using` voids whatever was not posted.
+ */
+export interface Reservation extends AsyncDisposable {
+  readonly charge: Charge
+  /** Makes the charge final; resolves once it is committed. @throws NearfieldError `unavailable` when the database did not answer: nothing was charged, or the request id makes the charge findable */
+  post(): Promise<Receipt>
+}
+
+export interface Billing {
+  /** @throws NearfieldError `insufficient_credits` with `details.balance` and `details.need` (nano-dollars), `unavailable` */
+  reserve(principal: Principal, charge: Charge): Promise<Reservation>
+  /** @throws NearfieldError `credits_not_found` when the account has no balance */
+  credits(accountId: string): Promise<Credits>
+}
+
+/** What an account can spend. Free credits are spent first. */
+export interface Credits {
+  readonly paid: NanoDollars
+  readonly free: NanoDollars
+}

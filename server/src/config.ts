@@ -1,0 +1,192 @@
+import { availableParallelism } from 'node:os'
+import path from 'node:path'
+
+/**
+ * Every setting and every limit of the server, read once at start from the environment. The only reader of
+ * `process.env`. Units stand last in a name: Ms milliseconds, Bytes, Max an inclusive maximum.
+ */
+export interface Config {
+  readonly host: string
+  /** 0 lets the system choose a free port. */
+  readonly port: number
+  readonly dataDirectory: string
+  readonly logLevel: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
+  /** False refuses to serve gemini-embedding-001 by the local model. */
+  readonly standIn: boolean
+  /** Plan of the accounts that the server and the command line make. */
+  readonly defaultPlan: 'free' | 'pro' | 'unlimited'
+  readonly http: {
+    readonly bodyBytesMax: number
+    readonly jsonDepthMax: number
+    readonly inputsMax: number
+    readonly connectionsMax: number
+    /** From the first byte of a request to its last. */
+    readonly receiveTimeoutMs: number
+    readonly headersTimeoutMs: number
+    /** From arrival to answer; past it the caller gets 504. */
+    readonly deadlineMs: number
+    readonly keepAliveTimeoutMs: number
+    /** How long /readyz says no before connections are refused, so that a load balancer notices first. */
+    readonly drainNoticeMs: number
+    /** From SIGTERM to a hard stop. */
+    readonly drainTimeoutMs: number
+  }
+  readonly engine: {
+    readonly replicas: number
+    readonly threadsPerReplica: number
+    /** Which graph to load: int8 falls back to fp32 when it misses its parity bound on this processor. */
+    readonly precision: 'int8' | 'fp32'
+    /** Sequences waiting for a replica. */
+    readonly queueSequencesMax: number
+    /** Tokens waiting for a replica. */
+    readonly queueTokensMax: number
+    readonly batchTokensMax: number
+    readonly batchSequencesMax: number
+    /** A batch without an answer for this long means a hung replica: it is killed and replaced. */
+    readonly watchdogMs: number
+    readonly startTimeoutMs: number
+    /** Replica deaths within a minute after which the engine stops replacing and reports itself unready. */
+    readonly restartsPerMinuteMax: number
+  }
+  readonly billing: {
+    /** Free credits of the account made on first start, nano-dollars. */
+    readonly firstCredits: bigint
+    /** Entries one commit may carry. */
+    readonly commitEntriesMax: number
+    /** Reservations and captures waiting for a commit. */
+    readonly pendingMax: number
+    /** Largest share of an account's free balance one process may hold as a lease, in percent. */
+    readonly leasePercentMax: number
+    /** A lease not renewed for this long is void. */
+    readonly leaseTimeoutMs: number
+  }
+  readonly access: {
+    /** How long a looked-up key may be believed without asking the database. */
+    readonly keyCacheMs: number
+    readonly keyCacheEntriesMax: number
+    /** Bad keys per minute and address before 429. */
+    readonly badKeysPerMinuteMax: number
+    readonly limiterAccountsMax: number
+  }
+  readonly storage: {
+    readonly poolConnectionsMax: number
+    readonly connectTimeoutMs: number
+    readonly statementTimeoutMs: number
+    readonly queryTimeoutMs: number
+    /** Below this much free disk the server refuses work that writes. */
+    readonly freeDiskBytesMin: number
+  }
+}
+
+/** Settings that must never be logged or shown. Kept apart from `Config` so that printing one cannot print the other. */
+export interface Secrets {
+  /** Postgres address with its password; `undefined` means the embedded database in the data folder. */
+  readonly databaseUrl: string | undefined
+}
+
+/** A setting the server cannot start with. The message says which, what it was and what is allowed. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
+const plans = ['free', 'pro', 'unlimited'] as const
+const onOff = ['on', 'off'] as const
+const precisions = ['int8', 'fp32'] as const
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** @throws ConfigError naming the variable and what it may hold */
+export function readConfig(environment: Environment): { config: Config; secrets: Secrets } {
+  const cores = availableParallelism()
+  const whole = (name: string, fallback: number, least: number, most: number) => wholeNumber(environment, name, fallback, least, most)
+  const config: Config = {
+    host: environment.HOST || '127.0.0.1',
+    port: whole('PORT', 8080, 0, 65_535),
+    dataDirectory: path.resolve(environment.NEARFIELD_DATA_DIR || 'data'),
+    logLevel: oneOf(environment, 'NEARFIELD_LOG_LEVEL', logLevels, 'info'),
+    standIn: oneOf(environment, 'NEARFIELD_STAND_IN', onOff, 'on') === 'on',
+    defaultPlan: oneOf(environment, 'NEARFIELD_DEFAULT_PLAN', plans, 'unlimited'),
+    http: {
+      bodyBytesMax: whole('NEARFIELD_BODY_BYTES_MAX', 4 * 1024 * 1024, 1_024, 64 * 1024 * 1024),
+      jsonDepthMax: 32,
+      inputsMax: whole('NEARFIELD_INPUTS_MAX', 2_048, 1, 16_384),
+      connectionsMax: whole('NEARFIELD_CONNECTIONS_MAX', 12_000, 1, 100_000),
+      receiveTimeoutMs: 15_000,
+      headersTimeoutMs: 5_000,
+      deadlineMs: whole('NEARFIELD_DEADLINE_MS', 25_000, 50, 600_000),
+      keepAliveTimeoutMs: 72_000,
+      drainNoticeMs: whole('NEARFIELD_DRAIN_NOTICE_MS', 0, 0, 60_000),
+      drainTimeoutMs: 25_000,
+    },
+    engine: {
+      replicas: whole('NEARFIELD_REPLICAS', Math.max(1, cores), 1, 64),
+      threadsPerReplica: whole('NEARFIELD_THREADS_PER_REPLICA', 1, 1, 64),
+      precision: oneOf(environment, 'NEARFIELD_PRECISION', precisions, 'int8'),
+      queueSequencesMax: whole('NEARFIELD_QUEUE_SEQUENCES_MAX', 16_384, 1, 1_000_000),
+      queueTokensMax: whole('NEARFIELD_QUEUE_TOKENS_MAX', 2_000_000, 256, 100_000_000),
+      batchTokensMax: whole('NEARFIELD_BATCH_TOKENS_MAX', 512, 256, 65_536),
+      batchSequencesMax: whole('NEARFIELD_BATCH_SEQUENCES_MAX', 16, 1, 1_024),
+      watchdogMs: whole('NEARFIELD_WATCHDOG_MS', 10_000, 100, 600_000),
+      startTimeoutMs: 30_000,
+      restartsPerMinuteMax: 10,
+    },
+    billing: {
+      firstCredits: 5_000_000_000n,
+      commitEntriesMax: 512,
+      pendingMax: 32_768,
+      leasePercentMax: 10,
+      leaseTimeoutMs: 60_000,
+    },
+    access: {
+      keyCacheMs: 5_000,
+      keyCacheEntriesMax: 10_000,
+      badKeysPerMinuteMax: 20,
+      limiterAccountsMax: 100_000,
+    },
+    storage: {
+      poolConnectionsMax: whole('NEARFIELD_DATABASE_CONNECTIONS_MAX', 8, 2, 100),
+      connectTimeoutMs: 2_000,
+      statementTimeoutMs: 2_500,
+      queryTimeoutMs: 3_000,
+      freeDiskBytesMin: 256 * 1024 * 1024,
+    },
+  }
+  const threads = config.engine.replicas * config.engine.threadsPerReplica
+  if (threads > 2 * cores) {
+    throw new ConfigError(
+      `NEARFIELD_REPLICAS times NEARFIELD_THREADS_PER_REPLICA is ${threads}, but this machine has ${cores} cores. ` +
+        `Their product may be ${2 * cores} at most; ${cores} is fastest.`,
+    )
+  }
+  return { config: deepFreeze(config), secrets: Object.freeze({ databaseUrl: databaseUrl(environment) }) }
+}
+
+function wholeNumber(environment: Environment, name: string, fallback: number, least: number, most: number): number {
+  const text = environment[name]
+  if (text === undefined || text === '') return fallback
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value
+  throw new ConfigError(`${name} is "${text}"; it must be a whole number from ${least} to ${most}. Leave it out for ${fallback}.`)
+}
+
+function oneOf<const Choice extends string>(environment: Environment, name: string, choices: readonly Choice[], fallback: Choice): Choice {
+  const text = environment[name]
+  if (text === undefined || text === '') return fallback
+  const choice = choices.find((candidate) => candidate === text)
+  if (choice !== undefined) return choice
+  throw new ConfigError(`${name} is "${text}"; it must be one of ${choices.join(', ')}. Leave it out for ${fallback}.`)
+}
+
+function databaseUrl(environment: Environment): string | undefined {
+  const text = environment.DATABASE_URL
+  if (text === undefined || text === '') return undefined
+  if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) return text
+  // The value may hold a password, so the message does not repeat it.
+  throw new ConfigError('DATABASE_URL must be a postgres:// address. Leave it out to use the embedded database in the data folder.')
+}
+
+function deepFreeze<Value extends object>(value: Value): Value {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) deepFreeze(inner)
+  return Object.freeze(value)
+}

@@ -1,0 +1,43 @@
+/**
+ * The port between the product and whatever computes vectors. `inference/` implements it with this machine,
+ * `upstream/` with other machines. The contract:
+ *
+ * - one vector per sequence, in order, or an error for all of them; never a shorter list;
+ * - the bits of a vector depend on its own token ids alone, not on batch mates, position or load;
+ * - every returned vector is unit length and finite.
+ */
+export interface Embedder {
+  /**
+   * Embeds token sequences that already carry their special tokens.
+   * @throws NearfieldError `overloaded` when the queue is full, `deadline_exceeded` when the deadline passes first,
+   * `engine_failed` when the sequence failed twice; an aborted signal rejects with its reason.
+   */
+  run(sequences: readonly Int32Array[], options: EmbedOptions): Promise<EmbedOutcome>
+}
+
+export interface EmbedOptions {
+  /** Whose work this is; the scheduler shares the machine between accounts. */
+  readonly accountId: string
+  readonly signal: AbortSignal
+  /** On the clock's monotonic scale, milliseconds. */
+  readonly deadlineMs: number
+}
+
+export interface EmbedOutcome {
+  /** `[sequences]` vectors of the model's own length, unit length. */
+  readonly vectors: readonly Float32Array[]
+  /** Milliseconds between arrival and the start of the last batch that held one of the sequences. */
+  readonly queueMs: number
+  /** Milliseconds of inference of that batch. */
+  readonly inferMs: number
+}
+
+/** Text to token ids, without special tokens added and without a length limit of its own. */
+export interface Tokenizer {
+  /** The ids of `text`, `[tokens]`. Special tokens written in the text become those tokens, as in the reference tokenizer. */
+  encode(text: string): Int32Array
+  /** Id put before every sequence, such as `[CLS]`. */
+  readonly startId: number
+  /** Id put after every sequence, such as `[SEP]`. */
+  readonly endId: number
+}

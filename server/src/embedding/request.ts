@@ -1,0 +1,50 @@
+/**
+ * Purpose of a text. The names and their order are Google's `TaskType` enum, where the position is the number.
+ * Source: generativelanguage v1beta, TaskType.
+ */
+export const taskTypes = [
+  'TASK_TYPE_UNSPECIFIED',
+  'RETRIEVAL_QUERY',
+  'RETRIEVAL_DOCUMENT',
+  'SEMANTIC_SIMILARITY',
+  'CLASSIFICATION',
+  'CLUSTERING',
+  'QUESTION_ANSWERING',
+  'FACT_VERIFICATION',
+  'CODE_RETRIEVAL_QUERY',
+] as const
+
+export type TaskType = (typeof taskTypes)[number]
+
+/** What to do with a text longer than the model's limit: shorten it at its end and say so, or refuse the request. */
+export type Truncate = 'end' | 'error'
+
+/** One embedding request, whatever dialect it came in. */
+export interface EmbedRequest {
+  /** The model name the caller wrote, such as `gemini-embedding-001`. */
+  readonly deployment: string
+  /** The texts, in order; every one gets exactly one vector. */
+  readonly inputs: readonly string[]
+  readonly taskType: TaskType
+  /** Length of the returned vectors; `undefined` means the deployment's default. */
+  readonly dimensions: number | undefined
+  readonly truncate: Truncate
+}
+
+/** What became of one input. */
+export interface InputReport {
+  /** Tokens of the whole text with its prompt and the special tokens. */
+  readonly tokensSeen: number
+  /** Tokens that went into the vector, and that are billed. */
+  readonly tokensUsed: number
+  readonly truncated: boolean
+  /** How many windows of the model's own length the text was embedded in. 1 unless it is long. */
+  readonly windows: number
+}
+
+/** Where the time of one request went, in milliseconds. */
+export interface EmbedTimings {
+  readonly tokenizeMs: number
+  readonly queueMs: number
+  readonly inferMs: number
+}

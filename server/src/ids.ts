@@ -1,0 +1,22 @@
+import { randomBytes } from 'node:crypto'
+
+/** What an id names; the prefix makes a pasted id explain itself. `key` is a handle, never the secret. */
+export type IdPrefix = 'req' | 'acct' | 'key' | 'hold' | 'entry' | 'proc'
+
+const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
+
+/**
+ * A new id: prefix, underscore, 26 characters of Crockford base32 (48 bits of time in milliseconds, 80 random bits),
+ * so ids sort by the time they were made. Source: the ULID layout.
+ */
+export function newId(prefix: IdPrefix, nowMs: number): string {
+  let time = nowMs
+  let head = ''
+  for (let position = 0; position < 10; position++) {
+    head = alphabet.charAt(time % 32) + head
+    time = Math.floor(time / 32)
+  }
+  let tail = ''
+  for (const byte of randomBytes(16)) tail += alphabet.charAt(byte & 31)
+  return `${prefix}_${head}${tail}`
+}
