@@ -1,0 +1,148 @@
+import { ModelError } from './model-error.ts'
+
+/**
+ * The safetensors format: a little-endian 64-bit header length, a JSON header that names each tensor's type, shape and
+ * byte range, then the bytes. Source: the format section of the safetensors documentation.
+ */
+export interface TensorFile {
+  readonly names: readonly string[]
+  /** Free text entries of the header. */
+  readonly metadata: Readonly<Record<string, string>>
+  /** The tensor's numbers, 16-bit floats widened. @throws ModelError when it is absent or has another shape */
+  floats(name: string, shape: readonly number[]): Float32Array
+  /** @throws ModelError when it is absent, has another shape or holds no 32-bit integers */
+  integers(name: string, shape: readonly number[]): Int32Array
+  /** The bytes of a tensor of 16-bit floats. @throws ModelError when it is absent or has another type or shape */
+  halfBytes(name: string, shape: readonly number[]): Uint8Array
+}
+
+export type TensorData = { readonly shape: readonly number[]; readonly values: Float32Array | Int32Array }
+
+interface Entry {
+  readonly type: string
+  readonly shape: readonly number[]
+  readonly bytes: Uint8Array
+}
+
+const headerBytesMax = 16 * 1024 * 1024
+const bytesPerNumber: Readonly<Record<string, number>> = { F16: 2, F32: 4, I32: 4, I64: 8 }
+
+/** @throws ModelError, naming `source`, when the bytes are not a whole safetensors file */
+export function readSafetensors(bytes: Uint8Array, source: string): TensorFile {
+  const { entries, metadata } = readHeader(bytes, source)
+
+  function entry(name: string, shape: readonly number[], types: readonly string[]): Entry {
+    const found = entries.get(name)
+    if (found === undefined) throw new ModelError(`${source} has no tensor named ${name}.`)
+    const wanted = `${types.join(' or ')} [${shape.join(', ')}]`
+    const actual = `${found.type} [${found.shape.join(', ')}]`
+    if (!types.includes(found.type) || found.shape.join() !== shape.join()) {
+      throw new ModelError(`The tensor ${name} of ${source} is ${actual}; it must be ${wanted}.`)
+    }
+    return found
+  }
+
+  return {
+    names: [...entries.keys()],
+    metadata,
+    floats(name, shape) {
+      const { type, bytes: raw } = entry(name, shape, ['F16', 'F32'])
+      return type === 'F16' ? widenHalves(raw) : new Float32Array(aligned(raw))
+    },
+    integers: (name, shape) => new Int32Array(aligned(entry(name, shape, ['I32']).bytes)),
+    halfBytes: (name, shape) => entry(name, shape, ['F16']).bytes,
+  }
+}
+
+/** The tensors as one file, the same bytes for the same content. */
+export function writeSafetensors(tensors: ReadonlyMap<string, TensorData>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+  const header: Record<string, unknown> = { __metadata__: metadata }
+  let end = 0
+  for (const [name, { shape, values }] of tensors) {
+    const begin = end
+    end += values.byteLength
+    header[name] = { dtype: values instanceof Float32Array ? 'F32' : 'I32', shape, data_offsets: [begin, end] }
+  }
+  // Padded with spaces so that the numbers start at a multiple of eight, as the format asks.
+  const json = Buffer.from(JSON.stringify(header))
+  const padded = Math.ceil(json.length / 8) * 8
+  const file = Buffer.alloc(8 + padded + end, 0x20)
+  file.writeBigUInt64LE(BigInt(padded), 0)
+  json.copy(file, 8)
+  let offset = 8 + padded
+  for (const { values } of tensors.values()) {
+    file.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), offset)
+    offset += values.byteLength
+  }
+  return file
+}
+
+function readHeader(bytes: Uint8Array, source: string): { entries: Map<string, Entry>; metadata: Record<string, string> } {
+  const broken = (what: string) => new ModelError(`${source} is not a whole safetensors file: ${what}.`)
+  if (bytes.length < 8) throw broken('it is shorter than its length field')
+  const headerLength = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true)
+  if (headerLength > headerBytesMax || headerLength > bytes.length - 8) throw broken('its header reaches beyond its end')
+  const dataStart = 8 + Number(headerLength)
+  const header = parseObject(new TextDecoder().decode(bytes.subarray(8, dataStart)))
+  if (header === undefined) throw broken('its header is not a JSON object')
+  const entries = new Map<string, Entry>()
+  const metadata: Record<string, string> = {}
+  for (const [name, value] of Object.entries(header)) {
+    if (!isRecord(value)) throw broken(`the header of ${name} is not an object`)
+    if (name === '__metadata__') {
+      for (const [key, text] of Object.entries(value)) if (typeof text === 'string') metadata[key] = text
+      continue
+    }
+    const { dtype, shape, data_offsets: range } = value
+    const width = typeof dtype === 'string' ? bytesPerNumber[dtype] : undefined
+    if (typeof dtype !== 'string' || width === undefined || !isSizes(shape) || !isSizes(range))
+      throw broken(`the header of ${name} is incomplete`)
+    const [begin = 0, end = 0] = range
+    const size = shape.reduce((product, length) => product * length, width)
+    if (range.length !== 2 || end - begin !== size || end > bytes.length - dataStart)
+      throw broken(`the bytes of ${name} do not fit its shape`)
+    entries.set(name, { type: dtype, shape, bytes: bytes.subarray(dataStart + begin, dataStart + end) })
+  }
+  return { entries, metadata }
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isRecord(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0)
+}
+
+/** A copy that starts where a typed array may; a Buffer's own `slice` would not copy. */
+function aligned(raw: Uint8Array): ArrayBuffer {
+  return new Uint8Array(raw).buffer
+}
+
+/** IEEE 754 binary16 to binary32, exact, by a table of all 65 536 values. */
+function widenHalves(raw: Uint8Array): Float32Array {
+  halfTable ??= Float32Array.from({ length: 65_536 }, (_, bits) => widenHalf(bits))
+  const result = new Float32Array(raw.length / 2)
+  for (let i = 0; i < result.length; i++) result[i] = halfTable[(raw[2 * i] ?? 0) | ((raw[2 * i + 1] ?? 0) << 8)] ?? 0
+  return result
+}
+
+let halfTable: Float32Array | undefined
+
+function widenHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1
+  const exponent = (bits >> 10) & 0x1f
+  const fraction = bits & 0x3ff
+  if (exponent === 0) return sign * fraction * 2 ** -24
+  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}
