@@ -42,11 +42,19 @@ export interface Config {
     readonly queueTokensMax: number
     readonly batchTokensMax: number
     readonly batchSequencesMax: number
+    /** A replica that still runs is sent its next batch early only when that many tokens wait. */
+    readonly batchTokensAhead: number
+    /** Batches one replica may have at once: one that runs, the rest in its pipe. */
+    readonly batchesPerReplicaMax: number
     /** A batch without an answer for this long means a hung replica: it is killed and replaced. */
     readonly watchdogMs: number
     readonly startTimeoutMs: number
     /** Replica deaths within a minute after which the engine stops replacing and reports itself unready. */
     readonly restartsPerMinuteMax: number
+    /** How long the engine then waits before it starts replicas again. */
+    readonly restartPauseMs: number
+    /** A replica told to stop is killed after this long. */
+    readonly stopTimeoutMs: number
   }
   readonly billing: {
     /** Free credits of the account made on first start, nano-dollars. */
@@ -55,10 +63,16 @@ export interface Config {
     readonly commitEntriesMax: number
     /** Reservations and captures waiting for a commit. */
     readonly pendingMax: number
+    /** Under load a commit waits this long at most for others to join it; a lone request never waits. */
+    readonly commitGatherMs: number
     /** Largest share of an account's free balance one process may hold as a lease, in percent. */
     readonly leasePercentMax: number
     /** A lease not renewed for this long is void. */
     readonly leaseTimeoutMs: number
+    /** How long a reservation waits for another process to give back credit it holds but does not need. */
+    readonly reclaimTimeoutMs: number
+    /** Attempts at a commit whose outcome is unknown; the request id makes repeating it safe. */
+    readonly commitAttemptsMax: number
   }
   readonly access: {
     /** How long a looked-up key may be believed without asking the database. */
@@ -67,6 +81,10 @@ export interface Config {
     /** Bad keys per minute and address before 429. */
     readonly badKeysPerMinuteMax: number
     readonly limiterAccountsMax: number
+    /** Addresses whose bad keys are counted at once. */
+    readonly limiterAddressesMax: number
+    /** The time a key was last used is written this often, not at every request. */
+    readonly lastUsedFlushMs: number
   }
   readonly storage: {
     readonly poolConnectionsMax: number
@@ -75,6 +93,9 @@ export interface Config {
     readonly queryTimeoutMs: number
     /** Below this much free disk the server refuses work that writes. */
     readonly freeDiskBytesMin: number
+    /** A thread of the embedded database silent for this long is replaced. */
+    readonly embeddedWatchdogMs: number
+    readonly embeddedRestartsPerMinuteMax: number
   }
 }
 
@@ -127,22 +148,31 @@ export function readConfig(environment: Environment): { config: Config; secrets:
       queueTokensMax: whole('NEARFIELD_QUEUE_TOKENS_MAX', 2_000_000, 256, 100_000_000),
       batchTokensMax: whole('NEARFIELD_BATCH_TOKENS_MAX', 512, 256, 65_536),
       batchSequencesMax: whole('NEARFIELD_BATCH_SEQUENCES_MAX', 16, 1, 1_024),
+      batchTokensAhead: whole('NEARFIELD_BATCH_TOKENS_AHEAD', 96, 1, 65_536),
+      batchesPerReplicaMax: 2,
       watchdogMs: whole('NEARFIELD_WATCHDOG_MS', 10_000, 100, 600_000),
       startTimeoutMs: 30_000,
       restartsPerMinuteMax: 10,
+      restartPauseMs: 10_000,
+      stopTimeoutMs: 5_000,
     },
     billing: {
       firstCredits: 5_000_000_000n,
       commitEntriesMax: 512,
       pendingMax: 32_768,
+      commitGatherMs: 5,
       leasePercentMax: 10,
       leaseTimeoutMs: 60_000,
+      reclaimTimeoutMs: 1_500,
+      commitAttemptsMax: 3,
     },
     access: {
       keyCacheMs: 5_000,
       keyCacheEntriesMax: 10_000,
       badKeysPerMinuteMax: 20,
       limiterAccountsMax: 100_000,
+      limiterAddressesMax: 100_000,
+      lastUsedFlushMs: 10_000,
     },
     storage: {
       poolConnectionsMax: whole('NEARFIELD_DATABASE_CONNECTIONS_MAX', 8, 2, 100),
@@ -150,6 +180,8 @@ export function readConfig(environment: Environment): { config: Config; secrets:
       statementTimeoutMs: 2_500,
       queryTimeoutMs: 3_000,
       freeDiskBytesMin: 256 * 1024 * 1024,
+      embeddedWatchdogMs: 10_000,
+      embeddedRestartsPerMinuteMax: 3,
     },
   }
   const threads = config.engine.replicas * config.engine.threadsPerReplica

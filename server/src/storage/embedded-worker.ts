@@ -1,0 +1,79 @@
+import { createServer, type Socket } from 'node:net'
+import { parentPort, workerData } from 'node:worker_threads'
+import { PGlite } from '@electric-sql/pglite'
+import type { EmbeddedWorkerData, EmbeddedWorkerMessage } from './embedded-database.ts'
+import { WireSession } from './wire-session.ts'
+
+// The thread of the embedded database: PGlite behind a unix socket that speaks Postgres' own protocol, so that
+// everything above sees one driver and one dialect, and a slow statement never holds up the event loop of the server.
+//
+// PGlite has one session. One connection uses it at a time; the next waits until that one has closed, then starts
+// from a clean session (no transaction, no prepared statements).
+
+if (parentPort === null) throw new Error('embedded-worker.ts runs as a worker thread only')
+const port = parentPort
+const { folder, socketPath } = workerData as EmbeddedWorkerData
+const database = await PGlite.create({ dataDir: folder })
+const waiting: Socket[] = []
+let current: Socket | undefined
+
+const server = createServer((socket) => {
+  socket.on('error', () => socket.destroy())
+  waiting.push(socket)
+  serveNext()
+})
+server.listen(socketPath, () => say({ kind: 'ready' }))
+
+port.on('message', (message: 'ping' | 'stop') => {
+  if (message === 'ping') say({ kind: 'pong' })
+  else void stop()
+})
+
+function serveNext(): void {
+  if (current !== undefined) return
+  const socket = waiting.shift()
+  if (socket === undefined) return
+  current = socket
+  socket.on('close', () => {
+    current = undefined
+    serveNext()
+  })
+  if (socket.destroyed) return
+  const session = new WireSession()
+  socket.on('data', (chunk: Buffer) => {
+    for (const request of session.receive(chunk)) {
+      if (request.kind === 'encryption') socket.write('N')
+      else if (request.kind === 'end') socket.end()
+      else {
+        if (request.kind === 'startup') cleanSession()
+        socket.write(database.execProtocolRawSync(request.bytes))
+      }
+    }
+  })
+}
+
+function cleanSession(): void {
+  for (const text of ['ROLLBACK', 'DISCARD ALL']) database.execProtocolRawSync(simpleQuery(text))
+}
+
+function simpleQuery(text: string): Uint8Array {
+  const message = Buffer.alloc(text.length + 6)
+  message.write('Q')
+  message.writeInt32BE(text.length + 5, 1)
+  message.write(text, 5)
+  return message
+}
+
+async function stop(): Promise<void> {
+  server.close()
+  current?.destroy()
+  for (const socket of waiting) socket.destroy()
+  // Closing runs Postgres' shutdown checkpoint.
+  await database.close()
+  say({ kind: 'stopped' })
+  port.close()
+}
+
+function say(message: EmbeddedWorkerMessage): void {
+  port.postMessage(message)
+}
