@@ -1,0 +1,54 @@
+import { Type } from '@fastify/type-provider-typebox'
+import type { Credits } from '../../billing/reservation.ts'
+import { formatDollars, parseDollars } from '../../money.ts'
+import type { AdminApp } from './admin.ts'
+import type { AdminServices } from './services.ts'
+import { account, dollars } from './wire.ts'
+
+const amounts = { account: Type.String(), paid: Type.String(), free: Type.String(), total: Type.String() }
+
+/** Grants and shows credit. */
+export function registerCredits(app: AdminApp, { billing }: AdminServices): void {
+  app.post(
+    '/credits',
+    {
+      schema: {
+        body: Type.Object(
+          {
+            account,
+            amount: dollars,
+            kind: Type.Union([Type.Literal('paid'), Type.Literal('free')]),
+            note: Type.Optional(Type.String({ maxLength: 200 })),
+          },
+          { additionalProperties: false },
+        ),
+        response: { 201: Type.Object(amounts) },
+      },
+    },
+    async (request, reply) => {
+      const { account, amount, kind, note } = request.body
+      const credits = await billing.grantCredits({ account, amount: parseDollars(amount), kind, note })
+      return reply.status(201).send(toWire(account, credits))
+    },
+  )
+
+  app.get(
+    '/credits',
+    {
+      schema: {
+        querystring: Type.Object({ account }),
+        response: {
+          200: Type.Object({ ...amounts, ledger: Type.Object({ accounts: Type.Integer(), mismatches: Type.Integer() }) }),
+        },
+      },
+    },
+    async (request) => {
+      const credits = await billing.creditsOf(request.query.account)
+      return { ...toWire(request.query.account, credits), ledger: await billing.checkLedger() }
+    },
+  )
+}
+
+function toWire(account: string, { paid, free }: Credits) {
+  return { account, paid: formatDollars(paid), free: formatDollars(free), total: formatDollars(paid + free) }
+}
