@@ -34,8 +34,12 @@ export interface EmbedOutcome {
 
 /** Text to token ids, without special tokens added and without a length limit of its own. */
 export interface Tokenizer {
-  /** The ids of `text`, `[tokens]`. Special tokens written in the text become those tokens, as in the reference tokenizer. */
-  encode(text: string): Int32Array
+  /**
+   * The ids of `text`, `[tokens]`, or the first `tokensMax` of them: then the time it takes depends on `tokensMax`, not on
+   * the length of the text. Special tokens written in the text become those tokens, as in the reference tokenizer.
+   * Any string is safe, lone surrogates and NUL included.
+   */
+  encode(text: string, tokensMax?: number): Int32Array
   /** Id put before every sequence, such as `[CLS]`. */
   readonly startId: number
   /** Id put after every sequence, such as `[SEP]`. */

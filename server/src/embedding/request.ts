@@ -33,7 +33,7 @@ export interface EmbedRequest {
 
 /** What became of one input. */
 export interface InputReport {
-  /** Tokens of the whole text with its prompt and the special tokens. */
+  /** Tokens of the whole text with its prompt and the special tokens. Exact up to four times the deployment's limit; a longer text says that much. */
   readonly tokensSeen: number
   /** Tokens that went into the vector, and that are billed. */
   readonly tokensUsed: number

@@ -1,0 +1,43 @@
+import { NearfieldError } from '../errors.ts'
+import { reduceDimensions } from './dimensions.ts'
+import { normalize } from './normalize.ts'
+import type { Prepared } from './prepare.ts'
+
+/**
+ * Turns the vectors of the windows into one vector per input, `[inputs]` of `prepared.dimensions` numbers: windows are
+ * pooled by their token counts, then the dimensions are fitted, and normalising comes last, so every answer has unit
+ * length. All sums run in a fixed order in double precision: the same windows give the same bits, always.
+ *
+ * `rotation` is the model's orthogonal matrix `[model.dimensions, model.dimensions]`, a row per output dimension; it is
+ * used only where a stand-in is asked for fewer dimensions than the model makes.
+ *
+ * @throws NearfieldError `engine_failed` when a window is missing, has a wrong length, or a number is not finite
+ */
+export function finish(prepared: Prepared, windowVectors: readonly Float32Array[], rotation?: Float32Array): Float32Array[] {
+  const { deployment, dimensions, reports, sequences } = prepared
+  if (windowVectors.length !== sequences.length || windowVectors.some((vector) => vector.length !== deployment.model.dimensions)) {
+    throw new NearfieldError('engine_failed', undefined, { cause: new Error('the engine gave vectors of the wrong number or length') })
+  }
+  let from = 0
+  return reports.map((report) => {
+    const to = from + report.windows
+    const pooled = poolByTokens(windowVectors.slice(from, to), sequences.slice(from, to))
+    from = to
+    return normalize(reduceDimensions(pooled, dimensions, deployment.standIn ? rotation : undefined))
+  })
+}
+
+/** The mean of the windows, each weighing as much as it has tokens between its two special ones. One window is itself. */
+function poolByTokens(vectors: readonly Float32Array[], sequences: readonly Int32Array[]): Float64Array {
+  const [first] = vectors
+  if (first === undefined) throw new RangeError('an input has no window')
+  const pooled = new Float64Array(first)
+  if (vectors.length === 1) return pooled
+  pooled.fill(0)
+  for (const [window, vector] of vectors.entries()) {
+    const weight = (sequences[window]?.length ?? 0) - 2
+    for (let index = 0; index < pooled.length; index++) pooled[index] = (pooled[index] ?? 0) + weight * (vector[index] ?? 0)
+  }
+  // Dividing by the sum of the weights would change no direction, and only the direction is kept.
+  return pooled
+}

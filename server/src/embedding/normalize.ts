@@ -1,0 +1,20 @@
+import { NearfieldError } from '../errors.ts'
+
+/**
+ * The vector at unit length, rounded to 32-bit floats once, at the end.
+ * @throws NearfieldError `engine_failed` when a number is not finite or all are zero: such a vector points nowhere
+ */
+export function normalize(vector: Float64Array): Float32Array {
+  let sum = 0
+  for (const value of vector) sum += value * value
+  // One comparison covers every number: a NaN or an infinity anywhere makes the sum one.
+  if (!(sum > 0 && sum < Number.POSITIVE_INFINITY)) {
+    throw new NearfieldError('engine_failed', undefined, {
+      cause: new Error('a vector has no direction: a number is not finite, or all are zero'),
+    })
+  }
+  const scale = 1 / Math.sqrt(sum)
+  const unit = new Float32Array(vector.length)
+  for (let index = 0; index < unit.length; index++) unit[index] = (vector[index] ?? 0) * scale
+  return unit
+}

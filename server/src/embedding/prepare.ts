@@ -1,0 +1,112 @@
+import { setImmediate } from 'node:timers/promises'
+import { NearfieldError } from '../errors.ts'
+import type { Deployment } from '../models/model.ts'
+import type { Tokenizer } from './embedder.ts'
+import type { EmbedRequest, InputReport } from './request.ts'
+import { splitWindows } from './windows.ts'
+
+/** A request turned into work for a model, with its exact size. */
+export interface Prepared {
+  readonly deployment: Deployment
+  /** Length of the vectors to return. */
+  readonly dimensions: number
+  /** One report per input, in order. */
+  readonly reports: readonly InputReport[]
+  /** The windows of all inputs, in order: `reports[i].windows` of them for input i. What the embedder runs. */
+  readonly sequences: readonly Int32Array[]
+  /** Tokens to bill: what goes into the vectors, special tokens once per input. */
+  readonly tokensBilled: number
+  /** What the caller asked for and this model cannot give, a sentence each. */
+  readonly warnings: readonly string[]
+}
+
+/** Special tokens of an input: one before it, one after it. */
+const specialTokens = 2
+/** Tokens are counted exactly up to this multiple of a deployment's limit; a longer text is reported as at least that long. */
+const countedMultiple = 4
+/** After so many tokens a long list lets other requests have the thread; about five milliseconds. */
+const tokensPerTurn = 4_096
+
+/**
+ * Tokenises the inputs, applies the length rule and cuts windows.
+ *
+ * Length rule: what is longer than `deployment.inputTokensMax` is shortened at its end (`truncate: 'end'`) and says so,
+ * or refused (`'error'`). Then `pooled` deployments read a text longer than the model's window in several windows, and
+ * `cut` deployments read its first window, as the model's reference does. The cost is bounded by the limits, not by the
+ * length of the texts.
+ *
+ * @throws NearfieldError `invalid_request` for dimensions out of range or an input without any token, which has no
+ * meaning to embed; `input_too_long`. Both carry `details.field`, and `details.index` where one input is at fault
+ */
+export async function prepare(request: EmbedRequest, deployment: Deployment, tokenizer: Tokenizer): Promise<Prepared> {
+  const dimensions = dimensionsOf(request, deployment)
+  const reports: InputReport[] = []
+  const sequences: Int32Array[] = []
+  let tokensBilled = 0
+  let tokensThisTurn = 0
+  for (const [index, text] of request.inputs.entries()) {
+    const ids = tokenizer.encode(text, countedMultiple * deployment.inputTokensMax)
+    const { report, windows } = prepareInput(ids, index, request, deployment, tokenizer)
+    reports.push(report)
+    for (const window of windows) sequences.push(window)
+    tokensBilled += report.tokensUsed
+    tokensThisTurn += ids.length
+    if (tokensThisTurn > tokensPerTurn && index + 1 < request.inputs.length) {
+      tokensThisTurn = 0
+      await setImmediate()
+    }
+  }
+  return { deployment, dimensions, reports, sequences, tokensBilled, warnings: warningsOf(request, dimensions, deployment) }
+}
+
+function prepareInput(ids: Int32Array, index: number, request: EmbedRequest, deployment: Deployment, tokenizer: Tokenizer) {
+  const { inputTokensMax, longInputs, model } = deployment
+  if (ids.length === 0) {
+    throw new NearfieldError('invalid_request', `Input ${index} is empty: it has no text to embed. Leave it out, or send some text.`, {
+      details: { field: 'input', index },
+    })
+  }
+  if (ids.length > inputTokensMax && request.truncate === 'error') {
+    const counted = ids.length < countedMultiple * inputTokensMax ? `${ids.length}` : `at least ${ids.length}`
+    throw new NearfieldError(
+      'input_too_long',
+      `Input ${index} has ${counted} tokens; ${deployment.name} accepts ${inputTokensMax}. Shorten it, split it, or allow truncation.`,
+      { details: { field: 'input', index, tokens: ids.length, tokensMax: inputTokensMax } },
+    )
+  }
+  const contentTokensMax = model.windowTokens - specialTokens
+  const usable = longInputs === 'cut' ? Math.min(inputTokensMax, contentTokensMax) : inputTokensMax
+  const used = ids.subarray(0, usable)
+  const windows = splitWindows(used, contentTokensMax, tokenizer.startId, tokenizer.endId)
+  const report: InputReport = {
+    tokensSeen: ids.length + specialTokens,
+    tokensUsed: used.length + specialTokens,
+    truncated: used.length < ids.length,
+    windows: windows.length,
+  }
+  return { report, windows }
+}
+
+function dimensionsOf(request: EmbedRequest, deployment: Deployment): number {
+  const { dimensionsMin, dimensionsMax, dimensionsDefault, name } = deployment
+  const dimensions = request.dimensions ?? dimensionsDefault
+  if (Number.isInteger(dimensions) && dimensions >= dimensionsMin && dimensions <= dimensionsMax) return dimensions
+  throw new NearfieldError(
+    'invalid_request',
+    `${dimensions} is not a number of dimensions that ${name} can give: it must be a whole number from ${dimensionsMin} to ${dimensionsMax}. Leave it out for ${dimensionsDefault}.`,
+    { details: { field: 'dimensions' } },
+  )
+}
+
+function warningsOf(request: EmbedRequest, dimensions: number, { model }: Deployment): string[] {
+  const warnings: string[] = []
+  if (request.taskType !== 'TASK_TYPE_UNSPECIFIED') {
+    warnings.push(`The task type ${request.taskType} had no effect: ${model.name} was trained without task types.`)
+  }
+  if (dimensions > model.dimensions) {
+    warnings.push(
+      `The last ${dimensions - model.dimensions} of ${dimensions} numbers are zero: ${model.name} makes ${model.dimensions}. Cosines are not changed by this.`,
+    )
+  }
+  return warnings
+}

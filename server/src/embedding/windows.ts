@@ -1,0 +1,24 @@
+/**
+ * The sequences a model reads a text in: consecutive windows of at most `contentTokensMax` tokens, each between its
+ * start and end id. One token after the other, none twice, none left out.
+ *
+ * The windows differ by one token at most, instead of full ones and a rest: a rest of a few tokens makes a vector of
+ * little meaning, and attention over even windows costs less.
+ */
+export function splitWindows(ids: Int32Array, contentTokensMax: number, startId: number, endId: number): Int32Array[] {
+  const count = Math.max(1, Math.ceil(ids.length / contentTokensMax))
+  const least = Math.floor(ids.length / count)
+  const longer = ids.length % count
+  const windows: Int32Array[] = []
+  let from = 0
+  for (let window = 0; window < count; window++) {
+    const tokens = least + (window < longer ? 1 : 0)
+    const sequence = new Int32Array(tokens + 2)
+    sequence[0] = startId
+    sequence.set(ids.subarray(from, from + tokens), 1)
+    sequence[tokens + 1] = endId
+    windows.push(sequence)
+    from += tokens
+  }
+  return windows
+}
