@@ -8,7 +8,7 @@ import { account, dollars } from './wire.ts'
 const amounts = { account: Type.String(), paid: Type.String(), free: Type.String(), total: Type.String() }
 
 /** Grants and shows credit. */
-export function registerCredits(app: AdminApp, { billing }: AdminServices): void {
+export function registerCredits(app: AdminApp, { access, billing }: AdminServices): void {
   app.post(
     '/credits',
     {
@@ -27,8 +27,9 @@ export function registerCredits(app: AdminApp, { billing }: AdminServices): void
     },
     async (request, reply) => {
       const { account, amount, kind, note } = request.body
-      const credits = await billing.grantCredits({ account, amount: parseDollars(amount), kind, note })
-      return reply.status(201).send(toWire(account, credits))
+      const { id, name } = await access.findAccount(account)
+      const credits = await billing.grantCredits({ accountId: id, amount: parseDollars(amount), kind, note })
+      return reply.status(201).send(toWire(name, credits))
     },
   )
 
@@ -43,8 +44,8 @@ export function registerCredits(app: AdminApp, { billing }: AdminServices): void
       },
     },
     async (request) => {
-      const credits = await billing.creditsOf(request.query.account)
-      return { ...toWire(request.query.account, credits), ledger: await billing.checkLedger() }
+      const { id, name } = await access.findAccount(request.query.account)
+      return { ...toWire(name, await billing.credits(id)), ledger: await billing.checkLedger() }
     },
   )
 }

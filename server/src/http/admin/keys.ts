@@ -1,7 +1,8 @@
 import { Type } from '@fastify/type-provider-typebox'
+import type { ApiKey, IssuedKey } from '../../access/access.ts'
 import { NearfieldError } from '../../errors.ts'
 import type { AdminApp } from './admin.ts'
-import type { AdminServices, KeyRecord } from './services.ts'
+import type { AdminServices } from './services.ts'
 import { account, instant, isoTime, name, nullableInstant } from './wire.ts'
 
 const keyRecord = Type.Object({
@@ -29,6 +30,7 @@ export function registerKeys(app: AdminApp, { access, clock }: AdminServices): v
         body: Type.Object(
           {
             account,
+            createAccount: Type.Optional(Type.Boolean({ description: 'Make the account first when there is none of that name.' })),
             name,
             scopes: Type.Array(scope, { minItems: 1, maxItems: 2, uniqueItems: true }),
             expiresAt: Type.Optional(nullableInstant),
@@ -39,9 +41,12 @@ export function registerKeys(app: AdminApp, { access, clock }: AdminServices): v
       },
     },
     async (request, reply) => {
-      const { expiresAt, ...rest } = request.body
-      const created = await access.createKey({ ...rest, expiresAtMs: expiresAt == null ? null : futureMs(expiresAt, clock.now()) })
-      return reply.status(201).send({ key: created.secret, ...toWire(created) })
+      const { account, createAccount, expiresAt, ...rest } = request.body
+      const expiry = expiresAt == null ? null : futureTime(expiresAt, clock.now())
+      if (createAccount === true && !(await access.listAccounts()).some(({ name }) => name === account)) {
+        await access.createAccount({ name: account })
+      }
+      return reply.status(201).send(issuedToWire(await access.createKey({ account, ...rest, expiresAt: expiry })))
     },
   )
 
@@ -66,8 +71,8 @@ export function registerKeys(app: AdminApp, { access, clock }: AdminServices): v
       },
     },
     async (request, reply) => {
-      const created = await access.rotateKey(request.params.id, request.body.overlapSeconds * 1000)
-      return reply.status(201).send({ key: created.secret, ...toWire(created) })
+      const issued = await access.rotateKey(request.params.id, { overlapMs: request.body.overlapSeconds * 1000 })
+      return reply.status(201).send(issuedToWire(issued))
     },
   )
 
@@ -76,23 +81,29 @@ export function registerKeys(app: AdminApp, { access, clock }: AdminServices): v
   )
 }
 
-function toWire(record: KeyRecord) {
+function issuedToWire({ key, secret }: IssuedKey) {
+  return { key: secret, ...toWire(key) }
+}
+
+function toWire(key: ApiKey) {
   return {
-    id: record.id,
-    account: record.account,
-    name: record.name,
-    ending: record.ending,
-    scopes: [...record.scopes],
-    createdAt: new Date(record.createdAtMs).toISOString(),
-    expiresAt: isoTime(record.expiresAtMs),
-    revokedAt: isoTime(record.revokedAtMs),
-    lastUsedAt: isoTime(record.lastUsedAtMs),
+    id: key.id,
+    account: key.accountName,
+    name: key.name,
+    ending: key.ending,
+    scopes: [...key.scopes],
+    createdAt: key.createdAt.toISOString(),
+    expiresAt: isoTime(key.expiresAt),
+    revokedAt: isoTime(key.revokedAt),
+    lastUsedAt: isoTime(key.lastUsedAt),
   }
 }
 
-function futureMs(text: string, nowMs: number): number {
-  const time = Date.parse(text)
-  if (Number.isNaN(time)) throw new NearfieldError('invalid_request', `"${text}" is not a time; write one such as 2027-01-31T00:00:00Z.`)
-  if (time <= nowMs) throw new NearfieldError('invalid_request', `The expiry ${text} is in the past.`)
+function futureTime(text: string, nowMs: number): Date {
+  const time = new Date(text)
+  if (Number.isNaN(time.getTime())) {
+    throw new NearfieldError('invalid_request', `"${text}" is not a time; write one such as 2027-01-31T00:00:00Z.`)
+  }
+  if (time.getTime() <= nowMs) throw new NearfieldError('invalid_request', `The expiry ${text} is in the past.`)
   return time
 }

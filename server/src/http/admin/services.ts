@@ -1,4 +1,4 @@
-import type { Scope } from '../../access/principal.ts'
+import type { AccessManagement } from '../../access/access.ts'
 import type { Credits } from '../../billing/reservation.ts'
 import type { Deployment } from '../../models/model.ts'
 import type { NanoDollars } from '../../money.ts'
@@ -7,47 +7,17 @@ import type { Clock } from '../../time.ts'
 /** What the admin routes need of the server. The context fits, and so do a few lines of a test. */
 export interface AdminServices {
   readonly clock: Clock
-  readonly access: KeyAdministration
+  readonly access: AccessManagement
   readonly billing: CreditAdministration
   readonly models: ModelAdministration
   status(): Promise<ServerStatus>
 }
 
-/** A key without its secret. Times are milliseconds since 1970. */
-export interface KeyRecord {
-  readonly id: string
-  readonly account: string
-  readonly name: string
-  /** The last characters of the secret. */
-  readonly ending: string
-  readonly scopes: readonly Scope[]
-  readonly createdAtMs: number
-  readonly expiresAtMs: number | null
-  readonly revokedAtMs: number | null
-  readonly lastUsedAtMs: number | null
-}
-
-/** A key with its secret: shown once, when it is made. */
-export interface NewKey extends KeyRecord {
-  readonly secret: string
-}
-
-export interface KeyAdministration {
-  /** Makes the account too when there is none of that name. @throws NearfieldError `invalid_request` */
-  createKey(options: { account: string; name: string; scopes: readonly Scope[]; expiresAtMs: number | null }): Promise<NewKey>
-  /** Of one account, or of all. */
-  listKeys(account: string | undefined): Promise<readonly KeyRecord[]>
-  /** Makes a successor with the same rights; the old key works until `overlapMs` have passed. @throws NearfieldError `invalid_request` for an unknown key */
-  rotateKey(id: string, overlapMs: number): Promise<NewKey>
-  /** From now on the key is refused. @throws NearfieldError `invalid_request` for an unknown key */
-  revokeKey(id: string): Promise<KeyRecord>
-}
-
 export interface CreditAdministration {
-  /** Adds credit to an account. @throws NearfieldError `credits_not_found` for an unknown account */
-  grantCredits(options: { account: string; amount: NanoDollars; kind: 'paid' | 'free'; note: string | undefined }): Promise<Credits>
-  /** @throws NearfieldError `credits_not_found` for an unknown account */
-  creditsOf(account: string): Promise<Credits>
+  /** Adds credit to an account. @throws NearfieldError `unavailable` */
+  grantCredits(options: { accountId: string; amount: NanoDollars; kind: 'paid' | 'free'; note: string | undefined }): Promise<Credits>
+  /** @throws NearfieldError `credits_not_found` when the account has no balance */
+  credits(accountId: string): Promise<Credits>
   /** Compares every balance with the sum of its entries. */
   checkLedger(): Promise<{ readonly accounts: number; readonly mismatches: number }>
 }

@@ -1,12 +1,12 @@
 import { Type } from '@fastify/type-provider-typebox'
 
 /** Pieces that the admin routes share: how names, times and money are written. */
-export const account = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', description: 'Name of an account.' })
+export const account = Type.String({ minLength: 1, maxLength: 100, description: 'Name or id of an account.' })
 export const name = Type.String({ minLength: 1, maxLength: 100 })
 export const instant = Type.String({ description: 'A time, ISO 8601, UTC.' })
 export const nullableInstant = Type.Union([instant, Type.Null()])
 export const dollars = Type.String({ pattern: '^[0-9]{1,9}(\\.[0-9]{1,9})?$', description: 'Dollars as a decimal, such as 5 or 0.25.' })
 
-export function isoTime(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString()
+export function isoTime(time: Date | null): string | null {
+  return time === null ? null : time.toISOString()
 }
