@@ -1,0 +1,113 @@
+import { STATUS_CODES } from 'node:http'
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import type { Principal } from '../access/principal.ts'
+import type { Config } from '../config.ts'
+import type { WireReply } from '../dialects/dialect.ts'
+import { NearfieldError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import type { Telemetry } from '../telemetry.ts'
+import type { Clock } from '../time.ts'
+import { catalogued, cataloguedParserError } from './fastify-error.ts'
+import { retryHeaders } from './rate-limit-headers.ts'
+import { readBodiesStrictly, refuseEncodedBody } from './read-body.ts'
+import { sendWire } from './send.ts'
+import { validationError } from './validation-message.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** On the clock's monotonic scale. */
+    arrivedMs: number
+    /** Who calls, once the key is known to be good. */
+    principal: Principal | undefined
+    /** What the log line of this request says beside the common facts. */
+    facts: Record<string, string | number | boolean> | undefined
+  }
+}
+
+/** What an HTTP application is built on. */
+export interface AppSurroundings {
+  readonly config: Config
+  readonly clock: Clock
+  readonly telemetry: Telemetry
+  /** True once the server is leaving: every answer then closes its connection. */
+  isDraining(): boolean
+  /** The envelope of errors that belong to no dialect's routes. */
+  refuse(error: NearfieldError): WireReply
+}
+
+/** A Fastify application with our limits, strict bodies, ids, errors and one log line a request; no routes yet. */
+export function createApp(surroundings: AppSurroundings): FastifyInstance {
+  const { config, clock, telemetry } = surroundings
+  const { http } = config
+  const app: FastifyInstance = Fastify({
+    logger: false,
+    bodyLimit: http.bodyBytesMax,
+    requestTimeout: http.receiveTimeoutMs,
+    keepAliveTimeout: http.keepAliveTimeoutMs,
+    // Idle time on the socket, which a long inference is not.
+    connectionTimeout: 0,
+    forceCloseConnections: 'idle',
+    // A request on a kept-alive connection that arrives while closing is served, and its connection then closed.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 128 },
+    requestIdHeader: false,
+    genReqId: () => newId('req', clock.now()),
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false, verbose: true } },
+    schemaErrorFormatter: validationError,
+    frameworkErrors: (thrown, request, reply) => {
+      // No hook has run for these.
+      request.arrivedMs = clock.monotonicMs()
+      return sendRefusal(reply.header('x-request-id', request.id), surroundings, catalogued(thrown))
+    },
+    clientErrorHandler: (thrown, socket) => {
+      if (thrown.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+      socket.end(rawRefusal(surroundings.refuse(cataloguedParserError(thrown))))
+    },
+    http: { headersTimeout: http.headersTimeoutMs, connectionsCheckingInterval: 1_000, maxHeaderSize: 16_384, requireHostHeader: true },
+  })
+  app.server.maxConnections = http.connectionsMax
+  app.decorateRequest('arrivedMs', 0)
+  app.decorateRequest('principal', undefined)
+  app.decorateRequest('facts', undefined)
+  app.addHook('onRequest', (request, reply, done) => {
+    request.arrivedMs = clock.monotonicMs()
+    reply.header('x-request-id', request.id)
+    if (surroundings.isDraining()) reply.header('connection', 'close')
+    try {
+      if (request.is404) throw new NearfieldError('route_not_found')
+      refuseEncodedBody(request)
+    } catch (thrown) {
+      return done(catalogued(thrown))
+    }
+    done()
+  })
+  readBodiesStrictly(app, http.jsonDepthMax)
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = catalogued(thrown)
+    telemetry.requestFailed(request.id, error)
+    return sendRefusal(reply, surroundings, error)
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    telemetry.requestDone({
+      requestId: request.id,
+      method: request.method,
+      route: request.routeOptions.url,
+      status: reply.statusCode,
+      ms: clock.monotonicMs() - request.arrivedMs,
+      facts: request.facts,
+    })
+    done()
+  })
+  return app
+}
+
+function sendRefusal(reply: FastifyReply, { refuse, clock }: AppSurroundings, error: NearfieldError): FastifyReply {
+  return sendWire(reply.headers(retryHeaders(error, clock.now())), refuse(error))
+}
+
+/** A reply to bytes that never became a request, so there is nobody else to write it. */
+function rawRefusal(wire: WireReply): string {
+  const headers = { ...wire.headers, 'content-length': String(Buffer.byteLength(wire.body)), connection: 'close' }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `HTTP/1.1 ${wire.status} ${STATUS_CODES[wire.status] ?? ''}\r\n${lines.join('')}\r\n${wire.body.toString()}`
+}

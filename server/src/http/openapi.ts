@@ -1,0 +1,39 @@
+import swagger from '@fastify/swagger'
+import type { Config } from '../config.ts'
+import type { Services } from '../serve.ts'
+import { createTelemetry } from '../telemetry.ts'
+import { createPublicApp } from './public-app.ts'
+
+/**
+ * The OpenAPI 3.1 description of the public routes, made from their own schemas.
+ * `services` are never called; they only have to exist.
+ */
+export async function openApiDocument(config: Config, services: Services, version: string): Promise<string> {
+  const app = createPublicApp({
+    config,
+    services,
+    clock: services.clock,
+    telemetry: createTelemetry({ logLevel: 'silent' }),
+    readiness: { reasons: async () => [] },
+    isDraining: () => false,
+    describe: (routes) => routes.register(swagger, { openapi: description(version) }),
+  })
+  await app.ready()
+  const document = `${JSON.stringify(app.swagger(), null, 2)}\n`
+  await app.close()
+  return document
+}
+
+function description(version: string) {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Nearfield',
+      version,
+      description: 'Text embeddings over the Segmind contract, on a machine of your own.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: 'http://127.0.0.1:8080' }],
+    components: { securitySchemes: { apiKey: { type: 'apiKey' as const, in: 'header' as const, name: 'x-api-key' } } },
+  }
+}

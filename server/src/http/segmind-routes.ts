@@ -1,0 +1,89 @@
+import type { FastifyInstance, FastifyRequest, FastifyTypeProvider } from 'fastify'
+import { type Static, type TSchema, Type } from 'typebox'
+import type { Principal } from '../access/principal.ts'
+import { decode, type SegmindCall } from '../dialects/segmind/decode.ts'
+import { embedBody, errorEnvelope, manyEmbeddings, oneEmbedding, userCredits } from '../dialects/segmind/schema.ts'
+import { NearfieldError } from '../errors.ts'
+import { formatDollars } from '../money.ts'
+import { answerEmbedding, type EmbeddingScope } from './embeddings.ts'
+
+/** Requests get their types from their schemas. Answers are written as bytes; their schemas only describe them. */
+interface RequestTypes extends FastifyTypeProvider {
+  validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown
+  serializer: unknown
+}
+
+/** The routes of Segmind's v1, in a plugin scope of their own. The key is checked before the body is read. */
+export async function segmindRoutes(app: FastifyInstance, scope: EmbeddingScope<SegmindCall>): Promise<void> {
+  const { dialect, services, limits } = scope
+  app.addHook('onRequest', async (request) => {
+    request.principal = await services.access.authenticate(dialect.credential(request.headers), request.ip)
+  })
+  const routes = app.withTypeProvider<RequestTypes>()
+
+  routes.post('/v1/:slug', { schema: embeddingSchema }, (request, reply) =>
+    answerEmbedding(scope, request, reply, principalOf(request), decode(request.params.slug, request.body, limits)),
+  )
+
+  routes.get('/v1/get-user-credits', { schema: creditsSchema }, async (request, reply) => {
+    const { paid, free } = await services.billing.credits(principalOf(request).accountId)
+    // Written by hand: the amounts are exact decimals, which a double would not always be.
+    return reply.type('application/json; charset=utf-8').send(`{"credits":${formatDollars(paid)},"free-credits":${formatDollars(free)}}`)
+  })
+}
+
+function principalOf({ principal }: FastifyRequest): Principal {
+  if (principal === undefined) throw new NearfieldError('missing_api_key')
+  return principal
+}
+
+const errorsFor = (statuses: readonly (readonly [number, string])[]) =>
+  Object.fromEntries(
+    statuses.map(([status, description]) => [status, { description, content: { 'application/json': { schema: errorEnvelope } } }]),
+  )
+
+const commonErrors = [
+  [401, 'No API key, or one that is not valid.'],
+  [429, 'Too many requests or tokens in this minute; `retry-after` says when to come back.'],
+  [500, 'Internal error. Nothing was billed.'],
+  [502, 'The engine or the database is temporarily unavailable. Nothing was billed.'],
+] as const
+
+const numbers = { schema: Type.String({ description: 'One vector a line.' }) }
+
+const embeddingSchema = {
+  operationId: 'embed',
+  summary: 'Embed a text, or a list of texts',
+  description: 'Billed only when answered with 200. `Accept` chooses JSON, plain text, CSV or little-endian float32.',
+  security: [{ apiKey: [] }],
+  params: Type.Object({ slug: Type.String({ description: 'A model name, such as `gemini-embedding-001`.' }) }),
+  body: embedBody,
+  consumes: ['application/json', 'multipart/form-data'],
+  response: {
+    200: {
+      description: 'The vectors. A string gets `embedding`, a list gets `embeddings`.',
+      content: {
+        'application/json': { schema: Type.Union([oneEmbedding, manyEmbeddings]) },
+        'text/plain': numbers,
+        'text/csv': numbers,
+        'application/octet-stream': { schema: Type.String({ format: 'binary' }) },
+      },
+    },
+    ...errorsFor([
+      [400, 'The body is not valid; the message says where and what is allowed.'],
+      [403, 'The API key may not call this model.'],
+      [404, 'There is no such model.'],
+      [406, 'The content type is not supported, or the balance is below the cost.'],
+      [413, 'The body is too large.'],
+      [504, 'The request timed out. Nothing was billed.'],
+      ...commonErrors,
+    ]),
+  },
+}
+
+const creditsSchema = {
+  operationId: 'getUserCredits',
+  summary: 'The balance of the account in dollars',
+  security: [{ apiKey: [] }],
+  response: { 200: { description: 'The balance.', content: { 'application/json': { schema: userCredits } } }, ...errorsFor(commonErrors) },
+}

@@ -1,0 +1,69 @@
+import type { FastifySchemaValidationError } from 'fastify'
+import { NearfieldError } from '../errors.ts'
+import { shown } from './strict-json.ts'
+
+/**
+ * Turns what the schema validator found into one sentence: where, and what is allowed there. The value itself is never
+ * repeated. Needs Ajv's `verbose`, which hands over the schema of the failed place.
+ */
+export function validationError(errors: readonly FastifySchemaValidationError[]): NearfieldError {
+  const failure = deepest(errors)
+  const place = placeOf(failure?.instancePath ?? '')
+  const unknownField = failure?.keyword === 'additionalProperties' ? failure.params.additionalProperty : undefined
+  const schema = parentSchema(failure)
+  if (typeof unknownField === 'string') {
+    const known = isRecord(schema.properties) ? Object.keys(schema.properties).join(', ') : ''
+    return invalid(`${shown(unknownField)} is not a field of this request. The fields are ${known}.`)
+  }
+  return invalid(`${place} must be ${describe(schema)}.`)
+}
+
+/** Of the alternatives of an `anyOf`, the one that fitted furthest says most; the last report of all names the whole. */
+function deepest(errors: readonly FastifySchemaValidationError[]): FastifySchemaValidationError | undefined {
+  return errors.reduce<FastifySchemaValidationError | undefined>((best, error) => {
+    return best === undefined || error.instancePath.length >= best.instancePath.length ? error : best
+  }, undefined)
+}
+
+function parentSchema(error: FastifySchemaValidationError | undefined): Record<string, unknown> {
+  const schema = error !== undefined && 'parentSchema' in error ? error.parentSchema : undefined
+  return isRecord(schema) ? schema : {}
+}
+
+/** `/input/3` becomes `` `input[3]` ``. */
+function placeOf(pointer: string): string {
+  if (pointer === '') return 'The request body'
+  const parts = pointer.slice(1).split('/')
+  return `\`${parts.map((part, index) => (/^\d+$/.test(part) ? `[${part}]` : index === 0 ? part : `.${part}`)).join('')}\``
+}
+
+function describe(schema: Record<string, unknown>): string {
+  if (Array.isArray(schema.anyOf)) return schema.anyOf.filter(isRecord).map(describe).join(' or ')
+  if (Array.isArray(schema.enum)) return `one of ${schema.enum.join(', ')}`
+  switch (schema.type) {
+    case 'string':
+      return schema.minLength === undefined ? 'a string' : 'a string that is not empty'
+    case 'array':
+      return `a list${schema.minItems === undefined ? '' : ' that is not empty'}, each item ${isRecord(schema.items) ? describe(schema.items) : 'a value'}`
+    case 'integer':
+      return `a whole number${range(schema)}`
+    case 'number':
+      return `a number${range(schema)}`
+    case 'object':
+      return 'an object'
+    default:
+      return 'valid'
+  }
+}
+
+function range({ minimum, maximum }: Record<string, unknown>): string {
+  return minimum === undefined || maximum === undefined ? '' : ` from ${minimum} to ${maximum}`
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function invalid(message: string): NearfieldError {
+  return new NearfieldError('invalid_request', message)
+}

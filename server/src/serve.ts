@@ -1,0 +1,140 @@
+import type { Access, RateLimitState } from './access/access.ts'
+import type { Principal } from './access/principal.ts'
+import type { Billing } from './billing/reservation.ts'
+import type { Embedder, Tokenizer } from './embedding/embedder.ts'
+import { finish } from './embedding/finish.ts'
+import { type Prepared, prepare } from './embedding/prepare.ts'
+import type { EmbedRequest, EmbedTimings, InputReport } from './embedding/request.ts'
+import { NearfieldError } from './errors.ts'
+import type { Deployment } from './models/model.ts'
+import { costOfTokens, type NanoDollars } from './money.ts'
+import type { Clock } from './time.ts'
+
+/** Everything one request needs. Rooms are handed in, so a test may hand in others. */
+export interface Services {
+  readonly clock: Clock
+  readonly access: Access
+  readonly billing: Billing
+  readonly models: Models
+}
+
+export interface Models {
+  /** @throws NearfieldError `model_not_found` */
+  find(name: string): ServedModel
+  list(): readonly Deployment[]
+}
+
+/** A deployment with what computes its vectors. */
+export interface ServedModel {
+  readonly deployment: Deployment
+  readonly tokenizer: Tokenizer
+  readonly embedder: Embedder
+  /** The orthogonal matrix that orders the dimensions of a stand-in, `[model.dimensions, model.dimensions]`. */
+  readonly rotation: Float32Array | undefined
+  readonly nanoDollarsPerMillionTokens: NanoDollars
+  /** Names the vector space of answers with so many dimensions. */
+  space(dimensions: number): string
+}
+
+/** Who asks, and until when the answer is wanted. */
+export interface Caller {
+  readonly requestId: string
+  readonly principal: Principal
+  /** Aborts when the caller has gone or the deadline has passed; its reason is a NearfieldError. */
+  readonly signal: AbortSignal
+  /** On the clock's monotonic scale, milliseconds. */
+  readonly deadlineMs: number
+}
+
+export interface Served {
+  /** Name of the model that made the vectors. */
+  readonly model: string
+  readonly space: string
+  /** `[inputs]` vectors of the requested length, unit length, finite. */
+  readonly vectors: readonly Float32Array[]
+  readonly reports: readonly InputReport[]
+  readonly notes: readonly string[]
+  /** Billed tokens over all inputs. */
+  readonly tokens: number
+  readonly cost: NanoDollars
+  /** The balance after this request. */
+  readonly remaining: NanoDollars
+  readonly rateLimit: RateLimitState
+  readonly timings: ServeTimings
+}
+
+export interface ServeTimings extends EmbedTimings {
+  /** Setting the credit aside and making the charge final, milliseconds. */
+  readonly commitMs: number
+}
+
+/**
+ * One embedding request, top to bottom: may they, how much, pay aside, run, finish, pay. Called by every dialect.
+ *
+ * Nothing is charged unless this returns: a reservation that was not posted is voided on the way out, whatever the
+ * way. The charge is durable before the vectors are handed over.
+ *
+ * @throws NearfieldError with any code that access, prepare, billing or the embedder name
+ */
+export async function serve(request: EmbedRequest, caller: Caller, services: Services): Promise<Served> {
+  const { access, billing, clock } = services
+  const { principal, signal } = caller
+  const model = services.models.find(request.deployment)
+  access.authorize(principal, model.deployment)
+  const rateLimit = access.countRequest(principal)
+
+  const startMs = clock.monotonicMs()
+  const prepared = await prepare(request, model.deployment, model.tokenizer)
+  access.countTokens(principal, prepared.tokensBilled)
+  signal.throwIfAborted()
+
+  const preparedMs = clock.monotonicMs()
+  await using reservation = await billing.reserve(principal, chargeFor(prepared, caller, model))
+  const reservedMs = clock.monotonicMs()
+  const outcome = await model.embedder.run(prepared.sequences, { accountId: principal.accountId, signal, deadlineMs: caller.deadlineMs })
+  const vectors = finish(prepared, outcome.vectors, model.rotation)
+  signal.throwIfAborted()
+
+  const finishedMs = clock.monotonicMs()
+  const receipt = await reservation.post()
+  return {
+    model: model.deployment.model.name,
+    space: model.space(prepared.dimensions),
+    vectors,
+    reports: prepared.reports,
+    notes: prepared.warnings,
+    tokens: prepared.tokensBilled,
+    cost: receipt.cost,
+    remaining: receipt.remaining,
+    rateLimit,
+    timings: {
+      tokenizeMs: preparedMs - startMs,
+      queueMs: outcome.queueMs,
+      inferMs: outcome.inferMs,
+      commitMs: reservedMs - preparedMs + clock.monotonicMs() - finishedMs,
+    },
+  }
+}
+
+function chargeFor(prepared: Prepared, caller: Caller, model: ServedModel) {
+  return {
+    requestId: caller.requestId,
+    deployment: model.deployment.name,
+    inputs: prepared.reports.length,
+    tokens: prepared.tokensBilled,
+    cost: costOfTokens(prepared.tokensBilled, model.nanoDollarsPerMillionTokens),
+  }
+}
+
+/** The catalogue of the models that are loaded. */
+export function servedModels(models: readonly ServedModel[]): Models {
+  const byName = new Map(models.map((model) => [model.deployment.name, model]))
+  return {
+    find(name) {
+      const model = byName.get(name)
+      if (model !== undefined) return model
+      throw new NearfieldError('model_not_found', `There is no model "${name}" here. There are: ${[...byName.keys()].join(', ')}.`)
+    },
+    list: () => models.map(({ deployment }) => deployment),
+  }
+}

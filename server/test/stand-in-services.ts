@@ -1,0 +1,81 @@
+import type { Access } from '../src/access/access.ts'
+import type { Principal } from '../src/access/principal.ts'
+import type { Billing, Charge } from '../src/billing/reservation.ts'
+import type { Embedder, Tokenizer } from '../src/embedding/embedder.ts'
+import { NearfieldError } from '../src/errors.ts'
+import { deploymentsOf } from '../src/models/catalogue.ts'
+import { type Services, servedModels } from '../src/serve.ts'
+import { type Clock, systemClock } from '../src/time.ts'
+
+export const standInKey = 'nf_live_stand_in'
+
+const principal: Principal = {
+  accountId: 'acct_stand_in',
+  keyId: 'key_stand_in',
+  scopes: ['embed'],
+  plan: 'unlimited',
+  limits: { requestsPerMinute: null, tokensPerMinute: null },
+}
+
+/** The rooms in a few lines of memory: no model, no database. For tests of what stands before them. */
+export function standInServices(embedder: Embedder = hashingEmbedder, clock: Clock = systemClock) {
+  const charges: Charge[] = []
+  let balance = 1_000_000_000n
+  const access: Access = {
+    async authenticate(secret) {
+      if (secret === undefined) throw new NearfieldError('missing_api_key')
+      if (secret !== standInKey) throw new NearfieldError('invalid_api_key')
+      return principal
+    },
+    authorize: () => {},
+    countRequest: () => ({ limit: null, remaining: null, resetAtMs: clock.now() }),
+    countTokens: () => {},
+  }
+  const billing: Billing = {
+    async reserve(_principal, charge) {
+      return {
+        charge,
+        async post() {
+          charges.push(charge)
+          balance -= charge.cost
+          return { cost: charge.cost, remaining: balance }
+        },
+        async [Symbol.asyncDispose]() {},
+      }
+    },
+    credits: async () => ({ paid: 0n, free: balance }),
+  }
+  const models = servedModels(
+    deploymentsOf({ standIn: true }).map((deployment) => ({
+      deployment,
+      tokenizer: bytesTokenizer,
+      embedder,
+      rotation: undefined,
+      nanoDollarsPerMillionTokens: 150_000_000n,
+      space: (dimensions: number) => `stand-in/${dimensions}`,
+    })),
+  )
+  const services: Services = { clock, access, billing, models }
+  return { services, charges }
+}
+
+/** A token per byte. */
+const bytesTokenizer: Tokenizer = {
+  startId: 256,
+  endId: 257,
+  encode: (text, tokensMax = Number.POSITIVE_INFINITY) => Int32Array.from(Buffer.from(text).subarray(0, tokensMax)),
+}
+
+/** Unit vectors that depend on the token ids alone. */
+export const hashingEmbedder: Embedder = {
+  async run(sequences) {
+    const vectors = sequences.map((ids) => {
+      const vector = Float32Array.from({ length: 384 }, (_, index) =>
+        Math.sin(index + ids.reduce((sum, id) => (sum * 31 + id) % 65_521, 7)),
+      )
+      const norm = Math.hypot(...vector)
+      return vector.map((value) => value / norm)
+    })
+    return { vectors, queueMs: 0, inferMs: 0 }
+  },
+}
