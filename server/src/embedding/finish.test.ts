@@ -1,0 +1,116 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Deployment } from '../models/model.ts'
+import { finish } from './finish.ts'
+import type { Prepared } from './prepare.ts'
+
+const length = 4
+const deployment: Deployment = {
+  name: 'wide',
+  model: { name: 'small', description: '', licence: '', dimensions: length, windowTokens: 16 },
+  standIn: true,
+  dimensionsMin: 1,
+  dimensionsMax: 16,
+  dimensionsDefault: 16,
+  inputTokensMax: 100,
+  longInputs: 'pooled',
+}
+
+/** Work of which only the token counts of the windows matter, `[inputs][windows]`. */
+function prepared(tokens: readonly (readonly number[])[], dimensions: number, rest: Partial<Deployment> = {}): Prepared {
+  return {
+    deployment: { ...deployment, ...rest },
+    dimensions,
+    reports: tokens.map((windows) => ({ tokensSeen: 0, tokensUsed: 0, truncated: false, windows: windows.length })),
+    sequences: tokens.flat().map((count) => new Int32Array(count + 2)),
+    tokensBilled: 0,
+    warnings: [],
+  }
+}
+
+const vector = fc
+  .array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: length, maxLength: length })
+  .filter((values) => Math.hypot(...values.slice(0, 2)) > 1e-3)
+  .map((values) => Float32Array.from(values))
+const cosine = (left: Float32Array, right: Float32Array) => left.reduce((sum, value, index) => sum + value * (right[index] ?? 0), 0)
+const bytes = (values: Float32Array) => Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('hex')
+/** Swaps the halves of a vector: orthogonal, and easy to see. */
+const rotation = Float32Array.from([0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0])
+
+describe('finish', () => {
+  it('gives every input one vector of unit length and of the size asked for, whatever the size', () => {
+    fc.assert(
+      fc.property(fc.array(vector, { minLength: 1, maxLength: 6 }), fc.integer({ min: 2, max: 16 }), (vectors, dimensions) => {
+        const finished = finish(
+          prepared(
+            vectors.map(() => [3]),
+            dimensions,
+          ),
+          vectors,
+        )
+        expect(finished.map((result) => result.length)).toEqual(vectors.map(() => dimensions))
+        for (const result of finished) expect(Math.hypot(...result)).toBeCloseTo(1, 6)
+      }),
+    )
+  })
+
+  it('keeps every cosine when it pads with zeros', () => {
+    fc.assert(
+      fc.property(vector, vector, (left, right) => {
+        const plain = finish(prepared([[1], [1]], length), [left, right])
+        const padded = finish(prepared([[1], [1]], 16), [left, right])
+        expect(padded[0]?.slice(length)).toEqual(new Float32Array(16 - length))
+        expect(cosine(padded[0] ?? left, padded[1] ?? left)).toBe(cosine(plain[0] ?? left, plain[1] ?? left))
+      }),
+    )
+  })
+
+  it('pools windows by their tokens, special tokens not counted', () => {
+    const [result] = finish(prepared([[9, 3]], length), [Float32Array.of(1, 0, 0, 0), Float32Array.of(0, 1, 0, 0)])
+    expect(result).toEqual(Float32Array.of(3 / Math.sqrt(10), 1 / Math.sqrt(10), 0, 0))
+  })
+
+  it('gives an input the same bits whichever inputs stand beside it', () => {
+    const input = fc.array(fc.tuple(fc.integer({ min: 1, max: 14 }), vector), { minLength: 1, maxLength: 4 })
+    fc.assert(
+      fc.property(fc.array(input, { minLength: 1, maxLength: 5 }), fc.integer({ min: 2, max: 8 }), (inputs, dimensions) => {
+        const together = finish(
+          prepared(
+            inputs.map((windows) => windows.map(([tokens]) => tokens)),
+            dimensions,
+          ),
+          inputs.flat().map(([, values]) => values),
+        )
+        for (const [index, windows] of inputs.entries()) {
+          const alone = finish(
+            prepared([windows.map(([tokens]) => tokens)], dimensions),
+            windows.map(([, values]) => values),
+          )
+          expect(bytes(together[index] ?? new Float32Array())).toBe(bytes(alone[0] ?? new Float32Array()))
+        }
+      }),
+    )
+  })
+
+  it('rotates before it cuts, only for a stand-in and only below the length of the model', () => {
+    const values = [Float32Array.of(0.1, 0.2, 0.6, 0.8)]
+    expect(finish(prepared([[1]], 2), values, rotation)[0]).toEqual(Float32Array.of(0.6, 0.8))
+    const cut = finish(prepared([[1]], 2, { standIn: false }), values, rotation)[0]
+    expect(cut).toEqual(Float32Array.of(1 / Math.sqrt(5), 2 / Math.sqrt(5)))
+    expect(finish(prepared([[1]], length), values, rotation)[0]?.[0]).toBeCloseTo(0.1 / Math.hypot(0.1, 0.2, 0.6, 0.8), 6)
+  })
+
+  it('fails rather than answer with a number that is not finite, a vector of zeros, or a missing window', () => {
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      for (let place = 0; place < length; place++) {
+        const values = Float32Array.of(1, 1, 1, 1).with(place, bad)
+        expect(() => finish(prepared([[1]], length), [values])).toThrow(expect.objectContaining({ code: 'engine_failed' }))
+      }
+    }
+    expect(() => finish(prepared([[1]], length), [new Float32Array(length)])).toThrow(expect.objectContaining({ code: 'engine_failed' }))
+    expect(() => finish(prepared([[1, 1]], length), [Float32Array.of(1, 0, 0, 0)])).toThrow(
+      expect.objectContaining({ code: 'engine_failed' }),
+    )
+    expect(() => finish(prepared([[1]], length), [Float32Array.of(1, 0, 0)])).toThrow(expect.objectContaining({ code: 'engine_failed' }))
+  })
+})
