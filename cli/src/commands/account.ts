@@ -1,0 +1,2 @@
+/** The account that the first start makes. */
+export const defaultAccount = 'default'

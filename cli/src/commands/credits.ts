@@ -1,0 +1,44 @@
+import type { Command } from 'commander'
+import { openAdmin } from '../admin-client.ts'
+import { exitCode } from '../exit-code.ts'
+import { isObject } from '../json.ts'
+import type { Act, Session } from '../main.ts'
+import { renderFacts } from '../output.ts'
+import { defaultAccount } from './account.ts'
+
+/** `credits grant|show`. */
+export function addCredits(program: Command, act: Act): void {
+  const credits = program.command('credits').description('grant and show credits')
+  credits
+    .command('grant')
+    .description('add credit to an account')
+    .argument('<dollars>', 'such as 5 or 0.25')
+    .option('--account <name>', 'who gets it', defaultAccount)
+    .option('--free', 'as free credit, which is spent first')
+    .option('--note <text>', 'kept with the ledger entry')
+    .action(act(grant))
+  credits
+    .command('show')
+    .description('show what an account can spend, and check the ledger')
+    .option('--account <name>', 'whose', defaultAccount)
+    .action(act(show))
+}
+
+async function grant({ output, environment }: Session, amount: string, options: { account: string; free?: true; note?: string }) {
+  await using admin = await openAdmin(environment)
+  const credits = await admin.call('POST', '/credits', {
+    account: options.account,
+    amount,
+    kind: options.free === true ? 'free' : 'paid',
+    ...(options.note === undefined ? {} : { note: options.note }),
+  })
+  output.result(credits, renderFacts)
+  return exitCode.ok
+}
+
+async function show({ output, environment }: Session, options: { account: string }) {
+  await using admin = await openAdmin(environment)
+  const credits = await admin.call('GET', `/credits?account=${encodeURIComponent(options.account)}`)
+  output.result(credits, renderFacts)
+  return isObject(credits.ledger) && credits.ledger.mismatches === 0 ? exitCode.ok : exitCode.failed
+}

@@ -1,0 +1,70 @@
+import type { Command } from 'commander'
+import { openAdmin } from '../admin-client.ts'
+import { exitCode } from '../exit-code.ts'
+import { type JsonObject, rowsOf } from '../json.ts'
+import type { Act, Session } from '../main.ts'
+import { renderFacts, renderTable } from '../output.ts'
+
+const defaultModel = 'gemini-embedding-001'
+
+/** `models list|show|compile|verify`. */
+export function addModels(program: Command, act: Act): void {
+  const models = program.command('models').description('list, compile and verify models')
+  models.command('list').description('list the names callers can ask for').action(act(list))
+  models.command('show').description('show one').argument('[name]', 'the model', defaultModel).action(act(show))
+  models
+    .command('compile')
+    .description('make the graphs of a model, or find them')
+    .argument('[name]', 'the model', defaultModel)
+    .action(act(compile))
+  models
+    .command('verify')
+    .description('run every graph against the golden vectors of the reference, on this machine')
+    .argument('[name]', 'the model', defaultModel)
+    .action(act(verify))
+}
+
+async function list({ output, environment }: Session) {
+  await using admin = await openAdmin(environment)
+  const reply = await admin.call('GET', '/models')
+  output.result(reply, () => renderTable(rowsOf(reply, 'models'), ['name', 'servedBy', 'standIn', 'inputTokensMax', 'dimensions']))
+  return exitCode.ok
+}
+
+async function show({ output, environment }: Session, name: string) {
+  await using admin = await openAdmin(environment)
+  output.result(await admin.call('GET', `/models/${encodeURIComponent(name)}`), renderFacts)
+  return exitCode.ok
+}
+
+async function compile({ output, environment }: Session, name: string) {
+  await using admin = await openAdmin(environment)
+  output.note(`Compiling ${name} …`)
+  const reply = await admin.call('POST', `/models/${encodeURIComponent(name)}/compile`)
+  output.result(reply, () => renderTable(rowsOf(reply, 'graphs'), ['precision', 'fresh', 'sha256', 'path']))
+  return exitCode.ok
+}
+
+async function verify({ output, environment }: Session, name: string) {
+  await using admin = await openAdmin(environment)
+  output.note(`Verifying ${name} …`)
+  const reply = await admin.call('POST', `/models/${encodeURIComponent(name)}/verify`)
+  output.result(reply, renderParity)
+  return rowsOf(reply, 'graphs').every(({ passed }) => passed === true) ? exitCode.ok : exitCode.failed
+}
+
+function renderParity(reply: JsonObject): string {
+  const rows = rowsOf(reply, 'graphs').map((graph) => ({
+    graph: graph.precision ?? null,
+    'cosine mean': fixed(graph.cosineMean),
+    'cosine min': fixed(graph.cosineMin),
+    'alone vs batch, max difference': String(graph.aloneVersusBatchMax),
+    Spearman: fixed(graph.spearman),
+    verdict: graph.passed === true ? 'passed' : 'FAILED',
+  }))
+  return renderTable(rows, ['graph', 'cosine mean', 'cosine min', 'alone vs batch, max difference', 'Spearman', 'verdict'])
+}
+
+function fixed(value: unknown): string {
+  return typeof value === 'number' ? value.toFixed(6) : '-'
+}

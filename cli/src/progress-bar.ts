@@ -1,0 +1,45 @@
+const width = 24
+const drawEveryMs = 100
+
+/** A bar on stderr that stays on one line. Draws nothing when stderr is not a terminal, so logs stay clean. */
+export class ProgressBar {
+  readonly #stream: NodeJS.WriteStream
+  readonly #startMs = performance.now()
+  #total: number | undefined
+  #done = 0
+  #drawnMs = Number.NEGATIVE_INFINITY
+
+  constructor(stream: NodeJS.WriteStream, total: number | undefined) {
+    this.#stream = stream
+    this.#total = total
+  }
+
+  set total(total: number) {
+    this.#total = total
+  }
+
+  advance(count: number): void {
+    this.#done += count
+    const now = performance.now()
+    if (now - this.#drawnMs < drawEveryMs && this.#done !== this.#total) return
+    this.#drawnMs = now
+    this.#write(this.text(now - this.#startMs))
+  }
+
+  /** Removes the bar, so that what follows starts on a clean line. */
+  clear(): void {
+    this.#write('')
+  }
+
+  text(elapsedMs: number): string {
+    const rate = `${Math.round(this.#done / Math.max(elapsedMs / 1000, 0.001))} texts/s`
+    if (this.#total === undefined) return `${this.#done} texts, ${rate}`
+    const share = this.#total === 0 ? 1 : Math.min(1, this.#done / this.#total)
+    const filled = Math.round(share * width)
+    return `[${'='.repeat(filled)}${' '.repeat(width - filled)}] ${this.#done}/${this.#total} texts, ${rate}`
+  }
+
+  #write(text: string): void {
+    if (this.#stream.isTTY) this.#stream.write(`\r${text}\x1b[K`)
+  }
+}
