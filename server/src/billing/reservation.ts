@@ -25,7 +25,8 @@ export interface Receipt {
  *     held --dispose-> voided     nothing was charged; the credit is free again
  *     held --crash---> voided     by the next start, or by the sweeper when the hold expires
  *
- * `await using` voids whatever was not posted.
+ * `await using` voids whatever was not posted. Disposed while `post` is still under way (its caller gave up), the
+ * charge is withdrawn, or reversed if it has already been committed.
  */
 export interface Reservation extends AsyncDisposable {
   readonly charge: Charge
@@ -44,4 +45,10 @@ export interface Billing {
 export interface Credits {
   readonly paid: NanoDollars
   readonly free: NanoDollars
+}
+
+/** What administrators do with credit. */
+export interface CreditManagement {
+  /** Adds credit to an account; `amount` in nano-dollars. @throws NearfieldError `invalid_request` when there is no such account or the amount is not allowed */
+  grantCredits(grant: { accountId: string; amount: NanoDollars; kind: 'free' | 'paid'; note?: string }): Promise<Credits>
 }

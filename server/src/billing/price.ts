@@ -1,0 +1,35 @@
+import { NearfieldError } from '../errors.ts'
+import { costOfTokens, type NanoDollars } from '../money.ts'
+
+/** What a million tokens of a deployment cost from a moment on. */
+export interface Price {
+  readonly deployment: string
+  readonly nanoDollarsPerMillionTokens: NanoDollars
+  /** Milliseconds since 1970; valid until the deployment's next price. */
+  readonly fromMs: number
+}
+
+/**
+ * Every price there ever was, oldest first. A change is a new row with a later date: what has been charged can then
+ * always be explained. gemini-embedding-001: Google's price of 0.15 dollars a million tokens.
+ */
+export const prices: readonly Price[] = [
+  { deployment: 'gemini-embedding-001', nanoDollarsPerMillionTokens: 150_000_000n, fromMs: Date.UTC(2025, 6, 14) },
+  { deployment: 'all-minilm-l6-v2', nanoDollarsPerMillionTokens: 20_000_000n, fromMs: Date.UTC(2025, 6, 14) },
+]
+
+/**
+ * The price of a deployment at a moment, milliseconds since 1970.
+ * @throws NearfieldError `model_not_found` when it has none: what has no price is not served
+ */
+export function priceOf(deployment: string, nowMs: number): Price {
+  const price = prices.findLast((candidate) => candidate.deployment === deployment && candidate.fromMs <= nowMs)
+  if (price === undefined)
+    throw new NearfieldError('model_not_found', `There is no price for the model "${deployment}", so it is not served.`)
+  return price
+}
+
+/** What `tokens` tokens of a deployment cost at a moment. @throws NearfieldError `model_not_found` */
+export function costOf(deployment: string, tokens: number, nowMs: number): NanoDollars {
+  return costOfTokens(tokens, priceOf(deployment, nowMs).nanoDollarsPerMillionTokens)
+}
