@@ -150,6 +150,8 @@ function timeouts(storage: Config['storage']): pg.PoolConfig {
     query_timeout: storage.queryTimeoutMs,
     idle_in_transaction_session_timeout: 2 * storage.statementTimeoutMs,
     keepAlive: true,
+    // Plans depend on no parameter here, and planning the largest statement takes longer than running it.
+    options: '-c plan_cache_mode=force_generic_plan',
     application_name: 'nearfield',
   }
 }

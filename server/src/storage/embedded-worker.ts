@@ -14,6 +14,8 @@ if (parentPort === null) throw new Error('embedded-worker.ts runs as a worker th
 const port = parentPort
 const { folder, socketPath } = workerData as EmbeddedWorkerData
 const database = await PGlite.create({ dataDir: folder })
+// What database.ts asks of Postgres by connection options, which PGlite does not read.
+const newSession = ['ROLLBACK', 'DISCARD ALL', 'SET plan_cache_mode = force_generic_plan']
 const waiting: Socket[] = []
 let current: Socket | undefined
 
@@ -53,7 +55,7 @@ function serveNext(): void {
 }
 
 function cleanSession(): void {
-  for (const text of ['ROLLBACK', 'DISCARD ALL']) database.execProtocolRawSync(simpleQuery(text))
+  for (const text of newSession) database.execProtocolRawSync(simpleQuery(text))
 }
 
 function simpleQuery(text: string): Uint8Array {
