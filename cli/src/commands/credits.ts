@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { openAdmin } from '../admin-client.ts'
 import { exitCode } from '../exit-code.ts'
-import { isObject } from '../json.ts'
+import { isList, isObject } from '../json.ts'
 import type { Act, Session } from '../main.ts'
 import { renderFacts } from '../output.ts'
 import { defaultAccount } from './account.ts'
@@ -39,6 +39,9 @@ async function grant({ output, environment }: Session, amount: string, options: 
 async function show({ output, environment }: Session, options: { account: string }) {
   await using admin = await openAdmin(environment)
   const credits = await admin.call('GET', `/credits?account=${encodeURIComponent(options.account)}`)
-  output.result(credits, renderFacts)
-  return isObject(credits.ledger) && credits.ledger.mismatches === 0 ? exitCode.ok : exitCode.failed
+  const breaches = isObject(credits.ledger) && isList(credits.ledger.breaches) ? credits.ledger.breaches : []
+  output.result(credits, ({ ledger: _, ...facts }) =>
+    [renderFacts(facts), ...breaches.map((breach) => `The ledger is wrong: ${breach}`)].join('\n'),
+  )
+  return breaches.length === 0 ? exitCode.ok : exitCode.failed
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { openAdmin } from '../admin-client.ts'
 import { exitCode } from '../exit-code.ts'
-import { type JsonObject, rowsOf } from '../json.ts'
+import { isList, type JsonObject, rowsOf } from '../json.ts'
 import type { Act, Session } from '../main.ts'
 import { renderFacts, renderTable } from '../output.ts'
 
@@ -50,7 +50,7 @@ async function verify({ output, environment }: Session, name: string) {
   output.note(`Verifying ${name} …`)
   const reply = await admin.call('POST', `/models/${encodeURIComponent(name)}/verify`)
   output.result(reply, renderParity)
-  return rowsOf(reply, 'graphs').every(({ passed }) => passed === true) ? exitCode.ok : exitCode.failed
+  return rowsOf(reply, 'graphs').every(({ verdict }) => verdict === 'verified') ? exitCode.ok : exitCode.failed
 }
 
 function renderParity(reply: JsonObject): string {
@@ -58,11 +58,15 @@ function renderParity(reply: JsonObject): string {
     graph: graph.precision ?? null,
     'cosine mean': fixed(graph.cosineMean),
     'cosine min': fixed(graph.cosineMin),
-    'alone vs batch, max difference': String(graph.aloneVersusBatchMax),
+    'alone vs batch, max difference': String(graph.batchDifferenceMax),
     Spearman: fixed(graph.spearman),
-    verdict: graph.passed === true ? 'passed' : 'FAILED',
+    verdict: graph.verdict ?? null,
   }))
-  return renderTable(rows, ['graph', 'cosine mean', 'cosine min', 'alone vs batch, max difference', 'Spearman', 'verdict'])
+  const reasons = rowsOf(reply, 'graphs').flatMap(({ precision, reasons }) =>
+    isList(reasons) ? reasons.map((reason) => `${precision}: ${reason}`) : [],
+  )
+  const table = renderTable(rows, ['graph', 'cosine mean', 'cosine min', 'alone vs batch, max difference', 'Spearman', 'verdict'])
+  return [table, ...reasons].join('\n')
 }
 
 function fixed(value: unknown): string {

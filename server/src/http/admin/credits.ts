@@ -1,4 +1,5 @@
 import { Type } from '@fastify/type-provider-typebox'
+import type { LedgerReport } from '../../billing/check-ledger.ts'
 import type { Credits } from '../../billing/reservation.ts'
 import { formatDollars, parseDollars } from '../../money.ts'
 import type { AdminApp } from './admin.ts'
@@ -8,7 +9,7 @@ import { account, dollars } from './wire.ts'
 const amounts = { account: Type.String(), paid: Type.String(), free: Type.String(), total: Type.String() }
 
 /** Grants and shows credit. */
-export function registerCredits(app: AdminApp, { access, billing }: AdminServices): void {
+export function registerCredits(app: AdminApp, { access, billing, checkLedger }: AdminServices): void {
   app.post(
     '/credits',
     {
@@ -28,7 +29,12 @@ export function registerCredits(app: AdminApp, { access, billing }: AdminService
     async (request, reply) => {
       const { account, amount, kind, note } = request.body
       const { id, name } = await access.findAccount(account)
-      const credits = await billing.grantCredits({ accountId: id, amount: parseDollars(amount), kind, note })
+      const credits = await billing.grantCredits({
+        accountId: id,
+        amount: parseDollars(amount),
+        kind,
+        ...(note === undefined ? {} : { note }),
+      })
       return reply.status(201).send(toWire(name, credits))
     },
   )
@@ -39,17 +45,24 @@ export function registerCredits(app: AdminApp, { access, billing }: AdminService
       schema: {
         querystring: Type.Object({ account }),
         response: {
-          200: Type.Object({ ...amounts, ledger: Type.Object({ accounts: Type.Integer(), mismatches: Type.Integer() }) }),
+          200: Type.Object({
+            ...amounts,
+            ledger: Type.Object({ accounts: Type.Integer(), entries: Type.Integer(), breaches: Type.Array(Type.String()) }),
+          }),
         },
       },
     },
     async (request) => {
       const { id, name } = await access.findAccount(request.query.account)
-      return { ...toWire(name, await billing.credits(id)), ledger: await billing.checkLedger() }
+      return { ...toWire(name, await billing.credits(id)), ledger: ledgerToWire(await checkLedger()) }
     },
   )
 }
 
 function toWire(account: string, { paid, free }: Credits) {
   return { account, paid: formatDollars(paid), free: formatDollars(free), total: formatDollars(paid + free) }
+}
+
+function ledgerToWire({ breaches, ...counts }: LedgerReport) {
+  return { ...counts, breaches: [...breaches] }
 }

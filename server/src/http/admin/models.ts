@@ -1,6 +1,7 @@
 import { Type } from '@fastify/type-provider-typebox'
 import { NearfieldError } from '../../errors.ts'
 import type { Deployment } from '../../models/model.ts'
+import type { ParityReport } from '../../models/parity.ts'
 import type { AdminApp } from './admin.ts'
 import type { AdminServices } from './services.ts'
 
@@ -19,11 +20,14 @@ const precision = Type.Union([Type.Literal('fp32'), Type.Literal('int8')])
 const graph = Type.Object({ precision, path: Type.String(), sha256: Type.String(), fresh: Type.Boolean() })
 const parity = Type.Object({
   precision,
+  verdict: Type.Union([Type.Literal('verified'), Type.Literal('failed')]),
+  reasons: Type.Array(Type.String()),
+  texts: Type.Integer(),
+  tokenMismatches: Type.Integer(),
   cosineMean: Type.Number(),
   cosineMin: Type.Number(),
-  aloneVersusBatchMax: Type.Number(),
-  spearman: Type.Number(),
-  passed: Type.Boolean(),
+  batchDifferenceMax: Type.Number(),
+  spearman: Type.Optional(Type.Number()),
 })
 const params = Type.Object({ name: Type.String({ maxLength: 100 }) })
 
@@ -59,9 +63,13 @@ export function registerModels(app: AdminApp, { models }: AdminServices): void {
     { schema: { params, response: { 200: Type.Object({ model: Type.String(), graphs: Type.Array(parity) }) } } },
     async (request) => {
       const deployment = find(request.params.name)
-      return { model: deployment.model.name, graphs: [...(await models.verify(deployment))] }
+      return { model: deployment.model.name, graphs: (await models.verify(deployment)).map(parityToWire) }
     },
   )
+}
+
+function parityToWire({ reasons, spearman, ...figures }: ParityReport) {
+  return { ...figures, reasons: [...reasons], ...(spearman === undefined ? {} : { spearman }) }
 }
 
 function toWire(deployment: Deployment) {
