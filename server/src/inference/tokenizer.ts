@@ -1,63 +1,76 @@
 import { readFile } from 'node:fs/promises'
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import type { Tokenizer } from '../embedding/embedder.ts'
-
-/** Longer texts are tokenised piece by piece, so that the work stops soon after enough tokens are there. */
-const pieceCharacters = 4_096
-/** A text may go without a safe place to cut for this long; one that does is cut anywhere. No language has such a word. */
-const wordCharactersMax = 65_536
+import { WordPieceTokenizer, type WordPieceVocabulary } from './word-piece.ts'
 
 /**
- * Where a text may be cut without changing its tokens: behind a space, a punctuation mark or an ideograph, which all end
- * a word. Not behind `[`, which may begin a special token.
- */
-const wordEnd = /[\s!-/:-@\\-`{-~\u3001\u3002\u4e00-\u9fff]/g
-/** Ideographs beyond the basic plane. The library does not see that each is a word of its own, as the reference does. */
-const rareIdeograph = /[\u{20000}-\u{2a6df}\u{2a700}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu
-
-/**
- * Reads a tokenizer.json. Truncation and padding written in that file are not applied: limits belong to deployments.
- * @throws Error when the file is missing, is not JSON, or does not put exactly one token before and one after a text
+ * Reads a tokenizer.json of a BERT model. Truncation and padding written in that file are not applied: limits belong to
+ * deployments, and nothing is padded.
+ * @throws Error when the file is missing, or describes a tokenizer that works in another way
  */
 export async function loadTokenizer(file: string): Promise<Tokenizer> {
-  const tokenizer = new HuggingFaceTokenizer(JSON.parse(await readFile(file, 'utf8')), {})
-  const [startId, endId, ...more] = tokenizer.encode('').ids
-  if (startId === undefined || endId === undefined || more.length > 0) {
-    throw new Error(`${file} does not put one token before and one after a text, so its model cannot be served.`)
+  const description: unknown = JSON.parse(await readFile(file, 'utf8'))
+  try {
+    return new WordPieceTokenizer(readVocabulary(description))
+  } catch (cause) {
+    throw new Error(`${file} cannot be used: ${cause instanceof Error ? cause.message : cause}.`, { cause })
   }
-  const tokenize = (text: string) => tokenizer.encode(text, { add_special_tokens: false }).ids
+}
+
+/** The parts of tokenizer.json that must be as they are here, because the code is written for them. */
+const expected = {
+  normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase: true },
+  pre_tokenizer: { type: 'BertPreTokenizer' },
+}
+
+function readVocabulary(description: unknown): WordPieceVocabulary {
+  for (const [part, wanted] of Object.entries(expected)) {
+    if (!sameFields(field(description, part), wanted)) throw new Error(`its ${part} is not the one of an uncased BERT model`)
+  }
+  const model = field(description, 'model')
+  if (text(model, 'type') !== 'WordPiece') throw new Error('its model is not WordPiece')
+  const ids = new Map(Object.entries(object(model, 'vocab')).map(([piece, id]) => [piece, whole(id, piece)]))
+  const specials = new Map(list(description, 'added_tokens').map((token) => [text(token, 'content'), whole(field(token, 'id'), 'id')]))
+  const idOf = (piece: string) => whole(ids.get(piece), piece)
+  const [start, , end, ...more] = list(field(description, 'post_processor'), 'single').map((part) => field(part, 'SpecialToken'))
+  if (more.length > 0) throw new Error('it puts more than one token before or after a text')
   return {
-    startId,
-    endId,
-    encode(text, tokensMax = Number.POSITIVE_INFINITY) {
-      if (text.length <= pieceCharacters) return Int32Array.from(tokenize(likeReference(text)).slice(0, tokensMax))
-      const ids: number[] = []
-      for (let from = 0; from < text.length && ids.length < tokensMax; ) {
-        const to = cutAfter(text, from + pieceCharacters)
-        for (const id of tokenize(likeReference(text.slice(from, to)))) ids.push(id)
-        from = to
-      }
-      return Int32Array.from(ids.slice(0, tokensMax))
-    },
+    ids,
+    specials,
+    startId: idOf(text(start, 'id')),
+    endId: idOf(text(end, 'id')),
+    unknownId: idOf(text(model, 'unk_token')),
+    continuation: text(model, 'continuing_subword_prefix'),
+    wordCharactersMax: whole(field(model, 'max_input_chars_per_word'), 'max_input_chars_per_word'),
   }
 }
 
-/** The first safe place to cut at or behind `position`. */
-function cutAfter(text: string, position: number): number {
-  if (position >= text.length) return text.length
-  const last = position + wordCharactersMax
-  wordEnd.lastIndex = 0
-  const found = text.slice(position, last).search(wordEnd)
-  if (found >= 0) return position + found + 1
-  // Never between the halves of a surrogate pair.
-  const high = text.charCodeAt(last - 1)
-  return Math.min(text.length, high >= 0xd800 && high < 0xdc00 ? last + 1 : last)
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? new Map(Object.entries(value)).get(name) : undefined
 }
 
-/**
- * Evens out two differences between the library and the reference: it lowers a text as a whole, so that a sigma at the
- * end of a Greek word becomes another letter than in the reference, which lowers character by character; and see `rareIdeograph`.
- */
-function likeReference(text: string): string {
-  return text.replaceAll('\u03a3', '\u03c3').replace(rareIdeograph, ' $& ')
+function text(value: unknown, name: string): string {
+  const found = field(value, name)
+  if (typeof found !== 'string') throw new Error(`it has no text named ${name}`)
+  return found
+}
+
+function list(value: unknown, name: string): readonly unknown[] {
+  const found = field(value, name)
+  if (!Array.isArray(found)) throw new Error(`it has no list named ${name}`)
+  return found
+}
+
+function object(value: unknown, name: string): object {
+  const found = field(value, name)
+  if (typeof found !== 'object' || found === null) throw new Error(`it has no object named ${name}`)
+  return found
+}
+
+function whole(value: unknown, name: string): number {
+  if (!Number.isInteger(value)) throw new Error(`it has no whole number for ${name}`)
+  return Number(value)
+}
+
+function sameFields(value: unknown, wanted: object): boolean {
+  return Object.entries(wanted).every(([name, content]) => field(value, name) === content)
 }
