@@ -1,5 +1,6 @@
 import type { BertWeights, Dense, Norm } from './bert-weights.ts'
 import { GraphBuilder, microsoft } from './graph-builder.ts'
+import { lengthsInput, mapSequences, reduceSequences } from './sequence-loop.ts'
 
 /** How a dense layer becomes nodes: `floatLinear`, or a quantised one. Returns the name of its output. */
 export type LinearNodes = (graph: GraphBuilder, input: string, name: string, dense: Dense) => string
@@ -13,16 +14,24 @@ interface BertGraphOptions {
   readonly observe?: (graph: GraphBuilder, input: string, name: string, channels: number) => readonly string[]
 }
 
-/** Name of the graph's input, int32 `[batch, sequence]`: token ids with their special tokens, all of one length, no padding. */
-export const graphInput = 'input_ids'
-/** Name of the graph's output, float32 `[batch, hidden]`: unit-length vectors. */
+/**
+ * Names of the graph's inputs. A batch is its sequences laid end to end, of any lengths, without padding.
+ *
+ * | input | type and shape | what |
+ * |---|---|---|
+ * | ids | int32 `[tokens]` | token ids with their special tokens |
+ * | positions | int32 `[tokens]` | 0, 1, 2 … for each sequence |
+ * | lengths | int64 `[sequences]` | tokens of each sequence |
+ */
+export const graphInputs = { ids: 'input_ids', positions: 'position_ids', lengths: lengthsInput } as const
+/** Name of the graph's output, float32 `[sequences, hidden]`: unit-length vectors. */
 export const graphOutput = 'sentence_embedding'
 
 /**
  * A BERT encoder with mean pooling and L2 normalisation as an .onnx file.
  *
- * A row of the output depends on that row of the input alone, bit for bit: there is no padding to mask, every operator
- * works row by row, and the pooling sums the tokens of a row in one fixed order (see `pool`).
+ * A vector depends on its own sequence alone, bit for bit: dense layers and norms work on each token's row by itself,
+ * attention and pooling see one sequence at a time, and there is no padding to mask.
  */
 export function buildBertGraph(weights: BertWeights, options: BertGraphOptions): Uint8Array {
   const { hidden, heads, normEpsilon } = weights.architecture
@@ -43,34 +52,29 @@ export function buildBertGraph(weights: BertWeights, options: BertGraphOptions):
     return options.linear(graph, input, name, dense)
   }
 
+  graph.constant('hidden_thirds', 'int64', [3], new BigInt64Array(3).fill(BigInt(hidden)))
+  graph.constant('first_axis', 'int64', [1], BigInt64Array.of(0n))
   let state = norm(embed(graph, weights, options.windowTokens), 'embedding_norm', weights.embeddingNorm)
   for (const [index, layer] of weights.layers.entries()) {
     const at = (part: string) => `layer.${index}.${part}`
     const queryKeyValue = linear(state, at('query_key_value'), layer.queryKeyValue)
-    const parts = [at('query'), at('key'), at('value')]
-    const sizes = graph.constant(
-      at('split_sizes'),
-      'int64',
-      [3],
-      BigInt64Array.from(parts, () => BigInt(hidden)),
-    )
-    graph.nodeOfMany('Split', [queryKeyValue, sizes], at('split'), parts, { attributes: { axis: { integer: -1 } } })
-    const context = graph.node('MultiHeadAttention', parts, at('context'), {
-      domain: microsoft,
-      attributes: { num_heads: { integer: heads } },
-    })
+    const context = mapSequences(graph, queryKeyValue, at('context'), (body, rows, prefix) => attend(body, rows, prefix, heads))
     const attended = linear(context, at('attention_output'), layer.attentionOutput)
     state = norm(graph.node('Add', [attended, state], at('attention_residual')), at('attention_norm'), layer.attentionNorm)
     const up = graph.node('Gelu', [linear(state, at('up'), layer.up)], at('gelu'), { domain: microsoft })
     state = norm(graph.node('Add', [linear(up, at('down'), layer.down), state], at('output_residual')), at('output_norm'), layer.outputNorm)
   }
-  pool(graph, state, options.windowTokens)
+  pool(graph, state, hidden)
 
   return graph.encode(
     options.name,
-    [{ name: graphInput, type: 'int32', shape: ['batch', 'sequence'] }],
     [
-      { name: graphOutput, type: 'float32', shape: ['batch', hidden] },
+      { name: graphInputs.ids, type: 'int32', shape: ['tokens'] },
+      { name: graphInputs.positions, type: 'int32', shape: ['tokens'] },
+      { name: graphInputs.lengths, type: 'int64', shape: ['sequences'] },
+    ],
+    [
+      { name: graphOutput, type: 'float32', shape: ['sequences', hidden] },
       ...observed.map((name) => ({ name, type: 'float32' as const, shape: ['channels'] })),
     ],
   )
@@ -92,29 +96,35 @@ export function transpose<Numbers extends Float32Array | Int8Array>(values: Numb
   return result
 }
 
-/** Words plus positions, `[batch, sequence, hidden]`. The words stay 16-bit, as the source has them: half the size, the same numbers. */
+/** Words plus positions, `[tokens, hidden]`. The words stay 16-bit, as the source has them: half the size, the same numbers. */
 function embed(graph: GraphBuilder, weights: BertWeights, windowTokens: number): string {
   const { hidden, vocabulary } = weights.architecture
   const words = graph.constant('words', 'float16', [vocabulary, hidden], weights.words)
-  const word = graph.node('Cast', [graph.node('Gather', [words, graphInput], 'word_halves')], 'word', {
+  const word = graph.node('Cast', [graph.node('Gather', [words, graphInputs.ids], 'word_halves')], 'word', {
     attributes: { to: { integer: 1 } },
   })
   const places = graph.floats('positions', [windowTokens, hidden], weights.positions.subarray(0, windowTokens * hidden))
-  const length = graph.node('Shape', [graphInput], 'length', { attributes: { start: { integer: 1 }, end: { integer: 2 } } })
-  return graph.node('Add', [word, firstRows(graph, places, length, 'place')], 'embedding')
+  return graph.node('Add', [word, graph.node('Gather', [places, graphInputs.positions], 'place')], 'embedding')
 }
 
-/**
- * The sum over a row's tokens as a product with a line of ones, then scaled to unit length, which makes dividing by the
- * count needless. A reduction operator would do, but its order of summation, and so its last bit, changes with the batch.
- */
-function pool(graph: GraphBuilder, state: string, windowTokens: number): string {
-  const ones = graph.floats('ones', [windowTokens], new Float32Array(windowTokens).fill(1))
-  const sum = graph.node('MatMul', [firstRows(graph, ones, 'length', 'line'), state], 'sum')
+/** Attention within one sequence, `[rows, 3 * hidden]` to `[rows, hidden]`. */
+function attend(graph: GraphBuilder, rows: string, prefix: string, heads: number): string {
+  const at = (part: string) => `${prefix}${part}`
+  const parts = [at('query'), at('key'), at('value')]
+  graph.nodeOfMany('Split', [graph.node('Unsqueeze', [rows, 'first_axis'], at('batch')), 'hidden_thirds'], at('split'), parts, {
+    attributes: { axis: { integer: -1 } },
+  })
+  const attended = graph.node('MultiHeadAttention', parts, at('attended'), {
+    domain: microsoft,
+    attributes: { num_heads: { integer: heads } },
+  })
+  return graph.node('Squeeze', [attended, 'first_axis'], at('result'))
+}
+
+/** The sum over a sequence's tokens, scaled to unit length, which makes dividing by the count needless; `[sequences, hidden]`. */
+function pool(graph: GraphBuilder, state: string, hidden: number): string {
+  const sum = reduceSequences(graph, state, 'sum', hidden, (body, rows, prefix) =>
+    body.node('ReduceSum', [rows, 'first_axis'], `${prefix}total`, { attributes: { keepdims: { integer: 0 } } }),
+  )
   return graph.node('LpNormalization', [sum], graphOutput, { attributes: { axis: { integer: -1 }, p: { integer: 2 } } })
-}
-
-function firstRows(graph: GraphBuilder, table: string, count: string, name: string): string {
-  const zero = graph.constant(`${name}.zero`, 'int64', [1], BigInt64Array.of(0n))
-  return graph.node('Slice', [table, zero, count, zero], name)
 }

@@ -16,7 +16,7 @@ export function buildCalibrationGraph(weights: BertWeights, windowTokens: number
     windowTokens,
     linear: floatLinear,
     observe(graph, input, name) {
-      const options = { attributes: { axes: { integers: [0, 1] }, keepdims: { integer: 0 } } }
+      const options = { attributes: { axes: { integers: [0] }, keepdims: { integer: 0 } } }
       return [graph.node('ReduceMin', [input], leastOf(name), options), graph.node('ReduceMax', [input], greatestOf(name), options)]
     },
   })

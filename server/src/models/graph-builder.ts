@@ -2,7 +2,7 @@ import {
   encodeOnnxModel,
   type OnnxAttribute,
   type OnnxConstant,
-  type OnnxModel,
+  type OnnxGraph,
   type OnnxNode,
   type OnnxType,
   type OnnxValue,
@@ -43,16 +43,13 @@ export class GraphBuilder {
     this.#nodes.push({ name, operator, domain: options.domain ?? '', inputs, outputs, attributes: options.attributes ?? {} })
   }
 
+  /** The graph as it stands, to be the body of a loop in another one. */
+  graph(name: string, inputs: readonly OnnxValue[], outputs: readonly OnnxValue[]): OnnxGraph {
+    return { name, nodes: this.#nodes, constants: this.#constants, inputs, outputs }
+  }
+
   /** @returns the bytes of an .onnx file */
   encode(name: string, inputs: readonly OnnxValue[], outputs: readonly OnnxValue[]): Uint8Array {
-    const model: OnnxModel = {
-      name,
-      nodes: this.#nodes,
-      constants: this.#constants,
-      inputs,
-      outputs,
-      operatorSets: { '': 17, [microsoft]: 1 },
-    }
-    return encodeOnnxModel(model)
+    return encodeOnnxModel({ ...this.graph(name, inputs, outputs), operatorSets: { '': 17, [microsoft]: 1 } })
   }
 }

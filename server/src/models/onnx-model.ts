@@ -1,14 +1,18 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 
 /** The part of the ONNX format that our graphs need. Field and type numbers are those of the public onnx.proto3. */
-export interface OnnxModel {
+export interface OnnxModel extends OnnxGraph {
+  /** Version of each operator set by its domain; `''` is ONNX's own. */
+  readonly operatorSets: Readonly<Record<string, number>>
+}
+
+/** A whole graph, or the body of a loop: that one also sees every value of the graph around it by name. */
+export interface OnnxGraph {
   readonly name: string
   readonly nodes: readonly OnnxNode[]
   readonly constants: readonly OnnxConstant[]
   readonly inputs: readonly OnnxValue[]
   readonly outputs: readonly OnnxValue[]
-  /** Version of each operator set by its domain; `''` is ONNX's own. */
-  readonly operatorSets: Readonly<Record<string, number>>
 }
 
 export interface OnnxNode {
@@ -21,7 +25,11 @@ export interface OnnxNode {
   readonly attributes: Readonly<Record<string, OnnxAttribute>>
 }
 
-export type OnnxAttribute = { readonly integer: number } | { readonly float: number } | { readonly integers: readonly number[] }
+export type OnnxAttribute =
+  | { readonly integer: number }
+  | { readonly float: number }
+  | { readonly integers: readonly number[] }
+  | { readonly graph: OnnxGraph }
 
 export interface OnnxConstant {
   readonly name: string
@@ -34,14 +42,16 @@ export interface OnnxConstant {
 export interface OnnxValue {
   readonly name: string
   readonly type: OnnxType
-  /** A text is a size known only at run time. */
-  readonly shape: readonly (number | string)[]
+  /** A text is a size known only at run time; `undefined` leaves the shape open. */
+  readonly shape: readonly (number | string)[] | undefined
+  /** True where the value is a list of such tensors. */
+  readonly list?: boolean
 }
 
 export type OnnxType = keyof typeof typeNumbers
 
-const typeNumbers = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10 } as const
-const attributeNumbers = { float: 1, integer: 2, integers: 7 } as const
+const typeNumbers = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, boolean: 9, float16: 10 } as const
+const attributeNumbers = { float: 1, integer: 2, graph: 5, integers: 7 } as const
 /** Version of the file format: the one of ONNX 1.13, old enough for every runtime in use. */
 const irVersion = 8
 
@@ -60,12 +70,12 @@ export function encodeOnnxModel(model: OnnxModel): Uint8Array {
   return writer.finish()
 }
 
-function writeGraph(writer: BinaryWriter, model: OnnxModel): void {
-  for (const node of model.nodes) message(writer, 1, () => writeNode(writer, node))
-  text(writer, 2, model.name)
-  for (const constant of model.constants) message(writer, 5, () => writeConstant(writer, constant))
-  for (const input of model.inputs) message(writer, 11, () => writeValue(writer, input))
-  for (const output of model.outputs) message(writer, 12, () => writeValue(writer, output))
+function writeGraph(writer: BinaryWriter, graph: OnnxGraph): void {
+  for (const node of graph.nodes) message(writer, 1, () => writeNode(writer, node))
+  text(writer, 2, graph.name)
+  for (const constant of graph.constants) message(writer, 5, () => writeConstant(writer, constant))
+  for (const input of graph.inputs) message(writer, 11, () => writeValue(writer, input))
+  for (const output of graph.outputs) message(writer, 12, () => writeValue(writer, output))
 }
 
 function writeNode(writer: BinaryWriter, node: OnnxNode): void {
@@ -82,6 +92,9 @@ function writeNode(writer: BinaryWriter, node: OnnxNode): void {
       } else if ('integer' in attribute) {
         integer(writer, 3, attribute.integer)
         integer(writer, 20, attributeNumbers.integer)
+      } else if ('graph' in attribute) {
+        message(writer, 6, () => writeGraph(writer, attribute.graph))
+        integer(writer, 20, attributeNumbers.graph)
       } else {
         for (const value of attribute.integers) integer(writer, 8, value)
         integer(writer, 20, attributeNumbers.integers)
@@ -100,16 +113,20 @@ function writeConstant(writer: BinaryWriter, constant: OnnxConstant): void {
 
 function writeValue(writer: BinaryWriter, value: OnnxValue): void {
   text(writer, 1, value.name)
-  message(writer, 2, () =>
-    message(writer, 1, () => {
-      integer(writer, 1, typeNumbers[value.type])
-      message(writer, 2, () => {
-        for (const size of value.shape) {
-          message(writer, 1, () => (typeof size === 'number' ? integer(writer, 1, size) : text(writer, 2, size)))
-        }
-      })
-    }),
-  )
+  message(writer, 2, () => {
+    if (value.list) message(writer, 4, () => message(writer, 1, () => writeTensorType(writer, value)))
+    else writeTensorType(writer, value)
+  })
+}
+
+function writeTensorType(writer: BinaryWriter, { type, shape }: OnnxValue): void {
+  message(writer, 1, () => {
+    integer(writer, 1, typeNumbers[type])
+    if (shape === undefined) return
+    message(writer, 2, () => {
+      for (const size of shape) message(writer, 1, () => (typeof size === 'number' ? integer(writer, 1, size) : text(writer, 2, size)))
+    })
+  })
 }
 
 function integer(writer: BinaryWriter, field: number, value: number): void {
