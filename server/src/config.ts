@@ -115,10 +115,10 @@ const plans = ['free', 'pro', 'unlimited'] as const
 const onOff = ['on', 'off'] as const
 const precisions = ['int8', 'fp32'] as const
 
-type Environment = Readonly<Record<string, string | undefined>>
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /** @throws ConfigError naming the variable and what it may hold */
-export function readConfig(environment: Environment): { config: Config; secrets: Secrets } {
+export function readConfig(environment: Environment = process.env): { config: Config; secrets: Secrets } {
   const cores = availableParallelism()
   const whole = (name: string, fallback: number, least: number, most: number) => wholeNumber(environment, name, fallback, least, most)
   const config: Config = {

@@ -17,6 +17,16 @@ export function newId(prefix: IdPrefix, nowMs: number): string {
     time = Math.floor(time / 32)
   }
   let tail = ''
-  for (const byte of randomBytes(16)) tail += alphabet.charAt(byte & 31)
+  for (const byte of takeRandomBytes()) tail += alphabet.charAt(byte & 31)
   return `${prefix}_${head}${tail}`
+}
+
+/** Random bytes are drawn in one gulp for many ids: a call of the generator costs more than an id. */
+let pool = Buffer.alloc(0)
+
+function takeRandomBytes(): Buffer {
+  if (pool.length === 0) pool = randomBytes(4_096)
+  const taken = pool.subarray(0, 16)
+  pool = pool.subarray(16)
+  return taken
 }

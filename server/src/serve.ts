@@ -1,13 +1,14 @@
 import type { Access, RateLimitState } from './access/access.ts'
 import type { Principal } from './access/principal.ts'
-import type { Billing } from './billing/reservation.ts'
+import { costOf } from './billing/price.ts'
+import type { Billing, Charge } from './billing/reservation.ts'
 import type { Embedder, Tokenizer } from './embedding/embedder.ts'
 import { finish } from './embedding/finish.ts'
 import { type Prepared, prepare } from './embedding/prepare.ts'
 import type { EmbedRequest, EmbedTimings, InputReport } from './embedding/request.ts'
 import { NearfieldError } from './errors.ts'
 import type { Deployment } from './models/model.ts'
-import { costOfTokens, type NanoDollars } from './money.ts'
+import type { NanoDollars } from './money.ts'
 import type { Clock } from './time.ts'
 
 /** Everything one request needs. Rooms are handed in, so a test may hand in others. */
@@ -31,7 +32,6 @@ export interface ServedModel {
   readonly embedder: Embedder
   /** The orthogonal matrix that orders the dimensions of a stand-in, `[model.dimensions, model.dimensions]`. */
   readonly rotation: Float32Array | undefined
-  readonly nanoDollarsPerMillionTokens: NanoDollars
   /** Names the vector space of answers with so many dimensions. */
   space(dimensions: number): string
 }
@@ -89,7 +89,7 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   signal.throwIfAborted()
 
   const preparedMs = clock.monotonicMs()
-  await using reservation = await billing.reserve(principal, chargeFor(prepared, caller, model))
+  await using reservation = await billing.reserve(principal, chargeFor(prepared, caller.requestId, clock.now()))
   const reservedMs = clock.monotonicMs()
   const outcome = await model.embedder.run(prepared.sequences, { accountId: principal.accountId, signal, deadlineMs: caller.deadlineMs })
   const vectors = finish(prepared, outcome.vectors, model.rotation)
@@ -116,14 +116,9 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   }
 }
 
-function chargeFor(prepared: Prepared, caller: Caller, model: ServedModel) {
-  return {
-    requestId: caller.requestId,
-    deployment: model.deployment.name,
-    inputs: prepared.reports.length,
-    tokens: prepared.tokensBilled,
-    cost: costOfTokens(prepared.tokensBilled, model.nanoDollarsPerMillionTokens),
-  }
+function chargeFor({ deployment, reports, tokensBilled }: Prepared, requestId: string, nowMs: number): Charge {
+  const cost = costOf(deployment.name, tokensBilled, nowMs)
+  return { requestId, deployment: deployment.name, inputs: reports.length, tokens: tokensBilled, cost }
 }
 
 /** The catalogue of the models that are loaded. */

@@ -51,7 +51,6 @@ export function standInServices(embedder: Embedder = hashingEmbedder, clock: Clo
       tokenizer: bytesTokenizer,
       embedder,
       rotation: undefined,
-      nanoDollarsPerMillionTokens: 150_000_000n,
       space: (dimensions: number) => `stand-in/${dimensions}`,
     })),
   )

@@ -1,0 +1,241 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { IssuedKey } from './access/access.ts'
+import { ensureFirstAccount } from './billing/first-account.ts'
+import { ConfigError, type Environment } from './config.ts'
+import { compileDeployment, type Ground, layGround, openEngine, openRooms, type Rooms, servicesOf, verifyDeployment } from './context.ts'
+import type { Embedder } from './embedding/embedder.ts'
+import { NearfieldError } from './errors.ts'
+import { listenControl } from './http/admin/control-socket.ts'
+import type { AdminServices, ServerStatus } from './http/admin/services.ts'
+import { createPublicApp } from './http/public-app.ts'
+import type { Engine } from './inference/engine.ts'
+import { deploymentsOf } from './models/catalogue.ts'
+import { ModelError } from './models/model-error.ts'
+import { formatDollars } from './money.ts'
+import { StorageError } from './storage/storage-error.ts'
+
+export { ConfigError, readConfig } from './config.ts'
+export { buildAdminApp } from './http/admin/admin.ts'
+export { readControlAddress } from './http/admin/control-socket.ts'
+
+/** The data folder opened without serving: for the command line when no server runs. */
+export interface Context extends AsyncDisposable {
+  readonly admin: AdminServices
+}
+
+export interface RunningServer extends AsyncDisposable {
+  /** Where callers reach it, without a slash at the end. */
+  readonly url: string
+  readonly admin: AdminServices
+  readonly ground: Ground
+  readonly rooms: Rooms
+  readonly engine: Engine
+  /** The key that was made because there was none. It is stored nowhere. */
+  readonly firstKey: IssuedKey | undefined
+}
+
+export interface StartOptions {
+  /** Prints nothing and logs errors only. */
+  readonly quiet?: boolean
+  /** Stands between the server and its engine; a test makes it fail or wait. */
+  readonly embedder?: (engine: Engine) => Embedder
+}
+
+/** Opens the data folder without loading a model. @throws ConfigError, StorageError */
+export async function openContext(environment?: Environment): Promise<Context> {
+  const ground = layGround(environment)
+  const rooms = await openRooms(ground)
+  const status = async () => statusOf(rooms, { url: null, ready: false, startedAtMs: ground.clock.now() })
+  return { admin: administration(ground, rooms, status), [Symbol.asyncDispose]: () => rooms[Symbol.asyncDispose]() }
+}
+
+/**
+ * Opens everything and listens, for callers and for the owner. Disposing the server drains it: `/readyz` says no and every
+ * answer closes its connection, then nothing new is accepted, what was accepted is answered, the engine and the ledger finish,
+ * the database closes.
+ * @throws ConfigError, StorageError, ModelError, NearfieldError, and what `listen` throws
+ */
+export async function startServer(environment?: Environment, options: StartOptions = {}): Promise<RunningServer> {
+  const quiet = options.quiet === true
+  const ground = layGround(quiet ? { NEARFIELD_LOG_LEVEL: 'error', ...environment } : environment)
+  const { config, clock, telemetry } = ground
+  await using opened = new AsyncDisposableStack()
+  opened.defer(() => telemetry.flush())
+  const { rooms, engine } = await openBoth(ground, opened, quiet)
+  const presence = { url: null as string | null, draining: false, startedAtMs: clock.now() }
+  const reasons = () => reasonsAgainst(rooms, engine, presence.draining)
+  const app = createPublicApp({
+    config,
+    clock,
+    telemetry,
+    services: servicesOf(ground, rooms, engine, options.embedder?.(engine)),
+    readiness: { reasons },
+    isDraining: () => presence.draining,
+  })
+  opened.defer(async () => {
+    presence.draining = true
+    await sleep(config.http.drainNoticeMs)
+    await closeApp(app)
+  })
+  await app.listen({ host: config.host, port: config.port })
+  const url = urlOf(config.host, portOf(app) ?? config.port)
+  presence.url = url
+  const status = async () => statusOf(rooms, { ...presence, ready: (await reasons()).length === 0 }, engine)
+  const admin = administration(ground, rooms, status)
+  const control = await listenControl(admin, config.dataDirectory)
+  opened.defer(() => control[Symbol.asyncDispose]())
+  const firstKey = await ensureFirstAccount(rooms.access, rooms.billing, config.billing.firstCredits)
+  const resources = opened.move()
+  return { url, admin, ground, rooms, engine, firstKey, [Symbol.asyncDispose]: () => resources.disposeAsync() }
+}
+
+/** The database and the model do not wait for each other. When one fails, the other is closed again. */
+async function openBoth(ground: Ground, opened: AsyncDisposableStack, quiet: boolean): Promise<{ rooms: Rooms; engine: Engine }> {
+  const say = (step: string) => void (quiet || process.stderr.write(`${step} …\n`))
+  const [rooms, engine] = await Promise.allSettled([openRooms(ground), openEngine(ground, say)])
+  if (rooms.status === 'fulfilled') opened.use(rooms.value)
+  if (engine.status === 'fulfilled') opened.use(engine.value)
+  if (rooms.status === 'rejected') throw rooms.reason
+  if (engine.status === 'rejected') throw engine.reason
+  return { rooms: rooms.value, engine: engine.value }
+}
+
+/** Connections that turn idle while the last answers leave are closed too, or `close` would wait for their clients. */
+async function closeApp(app: ReturnType<typeof createPublicApp>): Promise<void> {
+  const sweep = setInterval(() => app.server.closeIdleConnections(), 50)
+  try {
+    await app.close()
+  } finally {
+    clearInterval(sweep)
+  }
+}
+
+async function reasonsAgainst(rooms: Rooms, engine: Engine, draining: boolean): Promise<string[]> {
+  const reasons: string[] = []
+  if (draining) reasons.push('The server is stopping.')
+  if (!engine.ready) reasons.push('The engine has no working replica.')
+  await rooms.database.ping().catch(() => reasons.push('The database does not answer.'))
+  return reasons
+}
+
+/** The port in use, which the system chose when the setting is 0. */
+function portOf(app: ReturnType<typeof createPublicApp>): number | undefined {
+  const [address] = app.addresses()
+  return typeof address === 'object' ? address.port : undefined
+}
+
+function urlOf(host: string, port: number): string {
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+}
+
+type Presence = Pick<ServerStatus, 'url' | 'ready' | 'startedAtMs'>
+
+function statusOf({ database }: Rooms, presence: Presence, engine?: Engine): ServerStatus {
+  const { url, ready, startedAtMs } = presence
+  return {
+    url,
+    ready,
+    startedAtMs,
+    database: database.kind,
+    migrated: database.migrated,
+    precision: engine?.compiled.precision ?? null,
+    replicas: engine?.stats().replicasReady ?? 0,
+  }
+}
+
+function administration(ground: Ground, rooms: Rooms, status: AdminServices['status']): AdminServices {
+  const { access, billing } = rooms
+  return {
+    clock: ground.clock,
+    access,
+    billing,
+    checkLedger: () => rooms.checkLedger(),
+    models: {
+      deployments: () => deploymentsOf(ground.config),
+      compile: async (deployment) => {
+        const graphs = await compileDeployment(ground, deployment)
+        return graphs.map(({ precision, graphPath, sha256, fresh }) => ({ precision, path: graphPath, sha256, fresh }))
+      },
+      verify: (deployment) => verifyDeployment(ground, deployment),
+    },
+    status,
+  }
+}
+
+/**
+ * What `npm start` does: serve until SIGTERM or SIGINT, then drain. A second signal ends the process at once.
+ * @returns the exit code: 0 drained; 2 a setting was refused; 3 the database or the data folder could not be opened; 1 anything else
+ */
+export async function runServer(environment?: Environment): Promise<number> {
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
+  try {
+    const server = await startServer(environment)
+    welcome(server)
+    if (!stop.signal.aborted) await once(stop.signal, 'abort')
+    const { config, telemetry } = server.ground
+    telemetry.log.info({}, 'draining')
+    const hardStop = setTimeout(() => {
+      telemetry.log.fatal({}, 'not drained in time')
+      telemetry.flush()
+      process.exit(1)
+    }, config.http.drainTimeoutMs)
+    await server[Symbol.asyncDispose]()
+    clearTimeout(hardStop)
+    return 0
+  } catch (thrown) {
+    return explain(thrown)
+  }
+}
+
+/** Sentences for the person at the terminal, on standard output; the log says the same for machines. */
+function welcome({ url, firstKey, ground, engine, rooms }: RunningServer): void {
+  const { config, telemetry } = ground
+  const { precision } = engine.compiled
+  telemetry.log.info({ url, database: rooms.database.kind, precision, replicas: config.engine.replicas }, 'listening')
+  const lines = [`Nearfield serves ${url}`]
+  for (const { name, model, standIn } of deploymentsOf(config)) {
+    if (!standIn) continue
+    telemetry.log.warn({ deployment: name, servedBy: model.name }, 'a stand-in serves this model')
+    lines.push(`${name} is served by a stand-in, ${model.name}. NEARFIELD_STAND_IN=off refuses it instead.`)
+  }
+  if (firstKey !== undefined) {
+    lines.push(
+      '',
+      `Your API key, shown this once, with ${formatDollars(config.billing.firstCredits).replace(/0{7}$/, '')} dollars of free credit:`,
+    )
+    lines.push('', `    ${firstKey.secret}`, '', 'Try it:', '')
+    lines.push(
+      `    curl -s ${url}/v1/gemini-embedding-001 -H 'x-api-key: ${firstKey.secret}' -H 'content-type: application/json' -d '{"input":"Hello"}'`,
+    )
+    lines.push('')
+  }
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+/** One plain sentence for what an operator can mend; the whole error for what only a programmer can. */
+function explain(thrown: unknown): number {
+  const say = (sentence: string) => process.stderr.write(`nearfield: ${sentence}\n`)
+  if (thrown instanceof ConfigError) {
+    say(thrown.message)
+    return 2
+  }
+  if (thrown instanceof StorageError) {
+    say(thrown.message)
+    return 3
+  }
+  if (thrown instanceof Error && 'code' in thrown && (thrown.code === 'EADDRINUSE' || thrown.code === 'EACCES')) {
+    const why = thrown.code === 'EADDRINUSE' ? 'is in use' : 'may not be used by this user'
+    say(
+      `The address ${'address' in thrown ? thrown.address : ''}:${'port' in thrown ? thrown.port : ''} ${why}. Choose another with PORT or HOST.`,
+    )
+    return 1
+  }
+  if (thrown instanceof ModelError || thrown instanceof NearfieldError) say(thrown.message)
+  else say(thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown))
+  return 1
+}
+
+if (import.meta.main) process.exitCode = await runServer()
