@@ -4,7 +4,7 @@ import { NearfieldError } from '../errors.ts'
 import type { CompiledModel } from '../models/compile.ts'
 import type { Clock } from '../time.ts'
 import { type EngineLog, ReplicaPool } from './pool.ts'
-import { Replica } from './replica.ts'
+import { BatchFailedError, Replica, ReplicaLostError } from './replica.ts'
 import { Scheduler, type SchedulerStats } from './scheduler.ts'
 import { loadTokenizer } from './tokenizer.ts'
 
@@ -12,7 +12,7 @@ import { loadTokenizer } from './tokenizer.ts'
 export interface GateSubject {
   readonly compiled: CompiledModel
   readonly tokenizer: Tokenizer
-  /** Vectors of sequences that carry their special tokens, `[sequences]`. */
+  /** Runs sequences that carry their special tokens as one batch of one replica; their vectors, `[sequences]`. */
   readonly embed: (sequences: readonly Int32Array[]) => Promise<readonly Float32Array[]>
 }
 
@@ -48,32 +48,22 @@ export interface Engine extends Embedder, AsyncDisposable {
 
 /**
  * Starts replicas on the first graph that passes its gate. A graph that misses it, such as int8 on a processor whose
- * 8-bit instructions saturate, is logged and the next is tried.
- * @throws NearfieldError `unavailable` with the reasons when no graph passes; ReplicaLostError when replicas cannot start
+ * 8-bit instructions saturate, or that cannot be loaded at all, is logged and the next is tried.
+ * @throws NearfieldError `unavailable` with the reasons when no graph passes; whatever a graph's maker or its gate throws
  */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
+  const { log, settings } = options
   const refusals: string[] = []
   for (const makeGraph of options.graphs) {
     const compiled = await makeGraph()
-    const [tokenizer, { pool, scheduler }] = await Promise.all([
-      loadTokenizer(compiled.tokenizerPath),
-      startReplicas(compiled.graphPath, options),
-    ])
-    const embed = (sequences: readonly Int32Array[]) => embedForGate(scheduler, sequences, options)
-    const refusal = await options.gate({ compiled, tokenizer, embed })
-    if (refusal === undefined) {
-      options.log.info(
-        { model: compiled.card.name, precision: compiled.precision, replicas: options.settings.replicas },
-        'the engine is ready',
-      )
-      return new LocalEngine(compiled, tokenizer, pool, scheduler, options)
+    const facts = { model: compiled.card.name, precision: compiled.precision }
+    const engine = await tryGraph(compiled, options)
+    if (typeof engine !== 'string') {
+      log.info({ ...facts, replicas: settings.replicas, threadsPerReplica: settings.threadsPerReplica }, 'the engine is ready')
+      return engine
     }
-    await pool.stop()
-    options.log.warn(
-      { model: compiled.card.name, precision: compiled.precision, refusal },
-      'a graph misses its reference on this processor and is not served',
-    )
-    refusals.push(`${compiled.precision}: ${refusal}`)
+    log.warn({ ...facts, refusal: engine }, 'a graph misses its reference on this processor and is not served')
+    refusals.push(`${compiled.precision}: ${engine}`)
   }
   throw new NearfieldError(
     'unavailable',
@@ -81,10 +71,28 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   )
 }
 
-async function startReplicas(
-  graphFile: string,
-  { settings, clock, log }: EngineOptions,
-): Promise<{ pool: ReplicaPool; scheduler: Scheduler }> {
+/** An engine on this graph, or a sentence on why it is refused; then its replicas are gone. */
+async function tryGraph(compiled: CompiledModel, options: EngineOptions): Promise<LocalEngine | string> {
+  const { pool, scheduler } = createReplicas(compiled.graphPath, options)
+  try {
+    const [tokenizer] = await Promise.all([loadTokenizer(compiled.tokenizerPath), pool.start()])
+    const embed = async (sequences: readonly Int32Array[]) => {
+      const replica = pool.leastBusy()
+      if (replica === undefined) throw new ReplicaLostError('no replica is left')
+      return (await replica.run(sequences)).vectors
+    }
+    const refusal = await options.gate({ compiled, tokenizer, embed })
+    if (refusal === undefined) return new LocalEngine(compiled, tokenizer, pool, scheduler, options.settings.replicas)
+    await pool.stop()
+    return refusal
+  } catch (error) {
+    await pool.stop()
+    if (error instanceof ReplicaLostError || error instanceof BatchFailedError) return error.message
+    throw error
+  }
+}
+
+function createReplicas(graphFile: string, { settings, clock, log }: EngineOptions): { pool: ReplicaPool; scheduler: Scheduler } {
   const { threadsPerReplica: threads, startTimeoutMs, watchdogMs } = settings
   const pool = new ReplicaPool({
     replicas: settings.replicas,
@@ -98,18 +106,7 @@ async function startReplicas(
     changed: () => scheduler.poolChanged(),
   })
   const scheduler = new Scheduler(pool, settings, clock)
-  await pool.start()
   return { pool, scheduler }
-}
-
-async function embedForGate(scheduler: Scheduler, sequences: readonly Int32Array[], { settings, clock }: EngineOptions) {
-  const deadlineMs = clock.monotonicMs() + settings.startTimeoutMs
-  const { vectors } = await scheduler.run(sequences, {
-    accountId: 'gate',
-    signal: AbortSignal.timeout(settings.startTimeoutMs),
-    deadlineMs,
-  })
-  return vectors
 }
 
 class LocalEngine implements Engine {
@@ -117,15 +114,15 @@ class LocalEngine implements Engine {
   readonly compiled: CompiledModel
   readonly #pool: ReplicaPool
   readonly #scheduler: Scheduler
-  readonly #options: EngineOptions
+  readonly #replicasWanted: number
   #drained: Promise<void> | undefined
 
-  constructor(compiled: CompiledModel, tokenizer: Tokenizer, pool: ReplicaPool, scheduler: Scheduler, options: EngineOptions) {
+  constructor(compiled: CompiledModel, tokenizer: Tokenizer, pool: ReplicaPool, scheduler: Scheduler, replicasWanted: number) {
     this.compiled = compiled
     this.tokenizer = tokenizer
     this.#pool = pool
     this.#scheduler = scheduler
-    this.#options = options
+    this.#replicasWanted = replicasWanted
   }
 
   get ready(): boolean {
@@ -144,7 +141,7 @@ class LocalEngine implements Engine {
     return {
       ...this.#scheduler.stats,
       replicasReady: this.#pool.ready.length,
-      replicasWanted: this.#options.settings.replicas,
+      replicasWanted: this.#replicasWanted,
       restarts: this.#pool.restarts,
     }
   }

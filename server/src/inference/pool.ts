@@ -49,15 +49,10 @@ export class ReplicaPool {
 
   /**
    * Starts all replicas, in parallel, and waits until they are ready.
-   * @throws ReplicaLostError with what the process said, when one of them could not start; the others are stopped
+   * @throws ReplicaLostError with what the process said, when one of them could not start
    */
   async start(): Promise<void> {
-    try {
-      await Promise.all(Array.from({ length: this.#options.replicas }, () => this.#add().ready))
-    } catch (error) {
-      await this.stop()
-      throw error
-    }
+    await Promise.all(Array.from({ length: this.#options.replicas }, () => this.#add().ready))
   }
 
   /** Replicas that can take work, for whoever must reach all of them. */

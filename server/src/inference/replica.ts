@@ -120,6 +120,8 @@ export class Replica {
 
   /** Finishes the outstanding batches, releases the session and ends the process; kills it when that takes longer than `timeoutMs`. */
   async stop(timeoutMs: number): Promise<void> {
+    // Nothing is lost with a process that has not begun to work.
+    if (this.state === 'starting') this.kill('it was told to stop')
     if (this.state !== 'gone') this.state = 'stopping'
     this.#pipe.end()
     const timer = setTimeout(() => this.kill('it did not stop in time'), timeoutMs)

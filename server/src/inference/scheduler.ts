@@ -1,8 +1,7 @@
 import type { Embedder, EmbedOptions, EmbedOutcome } from '../embedding/embedder.ts'
 import { NearfieldError } from '../errors.ts'
 import type { Clock } from '../time.ts'
-import type { ReplicaPool } from './pool.ts'
-import type { BatchOutcome, Replica } from './replica.ts'
+import type { BatchOutcome } from './replica.ts'
 import { WaitingLine, type WaitingSequence } from './waiting-line.ts'
 
 export interface SchedulerLimits {
@@ -12,6 +11,21 @@ export interface SchedulerLimits {
   readonly batchSequencesMax: number
   /** Fewer tokens than this are not sent to a replica that is still running: they wait, and the next batch grows. */
   readonly batchTokensAhead: number
+}
+
+/** What runs a batch. A `Replica`, as far as the scheduler needs it. */
+export interface BatchRunner {
+  readonly outstanding: number
+  run(sequences: readonly Int32Array[]): Promise<BatchOutcome>
+}
+
+/** Where batches can go. A `ReplicaPool`, as far as the scheduler needs it. */
+export interface BatchRunners {
+  readonly state: 'starting' | 'ready' | 'paused' | 'stopped'
+  readonly ready: readonly BatchRunner[]
+  /** How many of the ready ones have nothing to run. */
+  readonly idle: number
+  leastBusy(): BatchRunner | undefined
 }
 
 /** Figures of the scheduler since it started; `waiting…` are of this moment. */
@@ -64,7 +78,7 @@ interface Job {
  * Lanes and fair shares between accounts belong here: a line per lane or account, and a rule for which one `take`s next.
  */
 export class Scheduler implements Embedder {
-  readonly #pool: ReplicaPool
+  readonly #pool: BatchRunners
   readonly #limits: SchedulerLimits
   readonly #clock: Clock
   readonly #line = new WaitingLine<Entry>()
@@ -79,7 +93,7 @@ export class Scheduler implements Embedder {
   #tokens = 0
   #retries = 0
 
-  constructor(pool: ReplicaPool, limits: SchedulerLimits, clock: Clock) {
+  constructor(pool: BatchRunners, limits: SchedulerLimits, clock: Clock) {
     this.#pool = pool
     this.#limits = limits
     this.#clock = clock
@@ -192,7 +206,7 @@ export class Scheduler implements Embedder {
     }
   }
 
-  async #runBatch(replica: Replica, batch: readonly Entry[]): Promise<void> {
+  async #runBatch(replica: BatchRunner, batch: readonly Entry[]): Promise<void> {
     this.#runningBatches++
     try {
       const outcome = await replica.run(batch.map((entry) => entry.ids))
