@@ -15,9 +15,12 @@ export function pinnedVersion() {
   return JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).devDependencies.node
 }
 
-/** The environment in which everything after phase one runs: the pinned Node is the first `node` on the path. */
+/**
+ * The environment in which everything after phase one runs: the pinned Node is the first `node` on the path, and keeps
+ * what it compiled for the next start.
+ */
 export function runtimeEnvironment() {
-  const environment = { ...process.env }
+  const environment = { NODE_COMPILE_CACHE: path.join(cache, 'compiled'), ...process.env }
   const pathName = Object.keys(environment).find((name) => name.toLowerCase() === 'path') ?? 'PATH'
   environment[pathName] = [runtimeFolder, path.join(root, 'node_modules', '.bin'), environment[pathName]].join(path.delimiter)
   return environment

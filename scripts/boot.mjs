@@ -39,7 +39,7 @@ async function main() {
       return 0
     case 'start':
       await prepare()
-      return node('server/src/main.ts', ...rest)
+      return node('--import', './scripts/quick-imports.mjs', 'server/src/main.ts', ...rest)
     case 'nearfield':
       await prepare()
       return node('cli/bin/nearfield.mjs', ...rest)

@@ -6,6 +6,9 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
   )
   process.exitCode = 1
 } else {
+  const { enableCompileCache } = await import('node:module')
+  enableCompileCache()
+  await import('../../scripts/quick-imports.mjs')
   const { main } = await import('../src/main.ts')
   process.exitCode = await main(process.argv.slice(2), process.env)
 }

@@ -41,7 +41,8 @@ export async function findRunning(environment: Environment): Promise<Admin | und
 }
 
 async function openHere(environment: Environment): Promise<Admin> {
-  const context = await openContext(environment)
+  // What a server would log, a command says in its result.
+  const context = await openContext({ NEARFIELD_LOG_LEVEL: 'error', ...environment })
   const app = buildAdminApp(context.admin)
   const send = async (method: 'GET' | 'POST', path: string, body?: JsonObject): Promise<Reply> => {
     const reply = await app.inject({ method, url: path, ...(body === undefined ? {} : { payload: body }) })
