@@ -42,7 +42,6 @@ test('a full queue is refused with the time to come back, and is not billed', as
   const answer = await expectNothingBilled(server, () => server.post({ input: 'a' }))
   expect(answer.status).toBe(429)
   expect(answer.headers.get('retry-after')).toBe('1')
-}
   full = false
 })
 
