@@ -1,0 +1,81 @@
+import { type ChildProcess, execFile, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { modelSources } from '../server/src/models/artifacts.ts'
+import { allMiniLmL6V2 } from '../server/src/models/catalogue.ts'
+import { nextMessage } from './child-message.ts'
+import { writeRivalModel } from './rival-graph.ts'
+import type { RivalReport, RivalTask } from './rival-process.ts'
+
+/** Several processes of `@huggingface/transformers`, as many as the server has replicas, each with one thread. */
+export class Rival implements AsyncDisposable {
+  readonly #processes: readonly ChildProcess[]
+  readonly #folder: string
+
+  private constructor(processes: readonly ChildProcess[], folder: string) {
+    this.#processes = processes
+    this.#folder = folder
+  }
+
+  /** @throws Error when the package cannot be installed; the benchmark prints why and goes on without it */
+  static async start(count: number): Promise<Rival> {
+    await install()
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'nearfield-rival-'))
+    const model = process.env.NEARFIELD_BENCH_RIVAL_MODEL ?? (await writeModel(path.join(folder, 'model')))
+    const processes = Array.from({ length: count }, () => fork(path.join(import.meta.dirname, 'rival-process.ts'), [model]))
+    await Promise.all(processes.map(nextMessage))
+    return new Rival(processes, folder)
+  }
+
+  /** Texts per second of all processes together. */
+  async measure(task: RivalTask): Promise<number> {
+    const reports = await Promise.all(
+      this.#processes.map((child) => {
+        child.send(task)
+        return nextMessage(child) as Promise<RivalReport>
+      }),
+    )
+    return reports.reduce((sum, report) => sum + (report.texts / report.elapsedMs) * 1_000, 0)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#processes) child.kill('SIGKILL')
+    await Promise.all(this.#processes.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit')))
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+}
+
+async function install(): Promise<void> {
+  const npm = process.env.npm_execpath
+  const command: [string, string[]] = npm ? [process.execPath, [npm]] : ['npm', []]
+  await promisify(execFile)(command[0], [...command[1], 'ci', '--loglevel=error'], {
+    cwd: path.join(import.meta.dirname, 'transformers'),
+    // The package bundles its processor libraries; its installer would only fetch those for graphics cards.
+    env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
+  })
+}
+
+async function writeModel(folder: string): Promise<string> {
+  await writeRivalModel(folder)
+  const sources = modelSources(allMiniLmL6V2)
+  // The file's own limits (cut at 128, pad to 128) would have it compute on padding; the published file has none.
+  const tokenizer = { ...JSON.parse(await readFile(sources.tokenizer.path, 'utf8')), truncation: null, padding: null }
+  await writeFile(path.join(folder, 'tokenizer.json'), JSON.stringify(tokenizer))
+  await copyFile(sources.architecture.path, path.join(folder, 'config.json'))
+  await writeFile(
+    path.join(folder, 'tokenizer_config.json'),
+    JSON.stringify({
+      tokenizer_class: 'BertTokenizer',
+      model_max_length: 256,
+      unk_token: '[UNK]',
+      sep_token: '[SEP]',
+      pad_token: '[PAD]',
+      cls_token: '[CLS]',
+      mask_token: '[MASK]',
+    }),
+  )
+  return folder
+}
