@@ -16,7 +16,11 @@ const keyLifeMs = 24 * 3_600_000
  * command on a free port; its owner needs no key: one is made, and revoked at the end.
  * @throws CommandError when a server elsewhere is named without a key
  */
-export async function borrowServer(environment: Environment, wish: Wish): Promise<Server & AsyncDisposable> {
+export async function borrowServer(
+  environment: Environment,
+  wish: Wish,
+  tell: (sentence: string) => void,
+): Promise<Server & AsyncDisposable> {
   if (wish.url !== undefined) {
     if (wish.key === undefined)
       throw new CommandError('A server elsewhere needs a key: add --key, or set NEARFIELD_API_KEY.', exitCode.usage)
@@ -27,7 +31,8 @@ export async function borrowServer(environment: Environment, wish: Wish): Promis
   await using stack = new AsyncDisposableStack()
   let admin: Admin | undefined = await findRunning(environment)
   if (admin === undefined) {
-    stack.use(await startServer({ ...environment, PORT: '0', HOST: '127.0.0.1', NEARFIELD_LOG_LEVEL: 'error' }, { quiet: true }))
+    const server = stack.use(await startServer({ ...environment, PORT: '0', HOST: '127.0.0.1' }, { quiet: true }))
+    if (server.firstKey !== undefined) tell(`This was the first start. Your API key, shown this once: ${server.firstKey.secret}`)
     admin = await findRunning(environment)
   }
   if (admin === undefined) throw new CommandError('The server started for this command does not answer on its control socket.')

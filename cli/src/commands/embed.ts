@@ -41,7 +41,7 @@ async function embed({ output, environment }: Session, texts: readonly string[],
   if (texts.length === 0 && options.file === undefined && process.stdin.isTTY) {
     throw new CommandError('There is nothing to embed. Write the text behind the command, or pipe lines into it.', exitCode.usage)
   }
-  await using server = await borrowServer(environment, { url: options.url, key: options.key ?? environment.NEARFIELD_API_KEY })
+  await using server = await borrowServer(environment, { url: options.url, key: options.key ?? environment.NEARFIELD_API_KEY }, output.note)
   const client = new EmbedClient(server, requestFields(options))
   const bar = new ProgressBar(process.stderr, texts.length > 0 ? texts.length : undefined)
   const waiting: Promise<readonly JsonObject[]>[] = []

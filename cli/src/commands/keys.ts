@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { openAdmin } from '../admin-client.ts'
 import { parseDuration } from '../duration.ts'
 import { exitCode } from '../exit-code.ts'
@@ -24,7 +24,7 @@ export function addKeys(program: Command, act: Act): void {
     .option('--account <name>', 'whose key it is', defaultAccount)
     .option('--create-account', 'make the account when there is none of that name')
     .option('--name <text>', 'what the key is for', 'command line')
-    .option('--scope <names...>', 'embed, admin or both', ['embed'])
+    .addOption(new Option('--scope <names...>', 'what it may do').choices(['embed', 'admin']).default(['embed']))
     .option('--expires-in <duration>', 'how long it lives, such as 90d')
     .action(act(create))
   keys
@@ -47,7 +47,8 @@ async function create({ output, environment }: Session, options: CreateOptions) 
   await using admin = await openAdmin(environment)
   const created = await admin.call('POST', '/keys', {
     account: options.account,
-    createAccount: options.createAccount === true,
+    // On a fresh data folder even the first account does not exist yet.
+    createAccount: options.createAccount === true || options.account === defaultAccount,
     name: options.name,
     scopes: [...options.scope],
     expiresAt,

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify'
-import { NearfieldError, toNearfieldError } from '../../errors.ts'
+import { NearfieldError } from '../../errors.ts'
+import { catalogued } from '../fastify-error.ts'
+import { validationError } from '../validation-message.ts'
 import { registerCredits } from './credits.ts'
 import { registerKeys } from './keys.ts'
 import { registerModels } from './models.ts'
@@ -18,7 +20,7 @@ const bodyBytesMax = 64 * 1024
  */
 function registerAdmin(app: AdminApp, services: AdminServices): void {
   app.setErrorHandler((thrown, _request, reply) => {
-    const error = fromFastify(thrown)
+    const error = catalogued(thrown)
     return reply.status(error.status).send({ error: { code: error.code, message: error.message } })
   })
   app.setNotFoundHandler((request) => {
@@ -35,17 +37,9 @@ export function buildAdminApp(services: AdminServices): AdminApp {
   const app = Fastify({
     logger: false,
     bodyLimit: bodyBytesMax,
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: true } },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, verbose: true } },
+    schemaErrorFormatter: validationError,
   }).withTypeProvider<TypeBoxTypeProvider>()
   registerAdmin(app, services)
   return app
-}
-
-function fromFastify(thrown: unknown): NearfieldError {
-  if (thrown instanceof Error && 'validation' in thrown)
-    return new NearfieldError('invalid_request', `${thrown.message}.`, { cause: thrown })
-  if (thrown instanceof Error && 'statusCode' in thrown && typeof thrown.statusCode === 'number' && thrown.statusCode < 500) {
-    return new NearfieldError('invalid_request', thrown.message, { cause: thrown })
-  }
-  return toNearfieldError(thrown)
 }

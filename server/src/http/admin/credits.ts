@@ -1,7 +1,8 @@
 import { Type } from '@fastify/type-provider-typebox'
 import type { LedgerReport } from '../../billing/check-ledger.ts'
 import type { Credits } from '../../billing/reservation.ts'
-import { formatDollars, parseDollars } from '../../money.ts'
+import { NearfieldError } from '../../errors.ts'
+import { formatDollars, type NanoDollars, parseDollars } from '../../money.ts'
 import type { AdminApp } from './admin.ts'
 import type { AdminServices } from './services.ts'
 import { account, dollars } from './wire.ts'
@@ -18,7 +19,7 @@ export function registerCredits(app: AdminApp, { access, billing, checkLedger }:
           {
             account,
             amount: dollars,
-            kind: Type.Union([Type.Literal('paid'), Type.Literal('free')]),
+            kind: Type.Enum(['paid', 'free']),
             note: Type.Optional(Type.String({ maxLength: 200 })),
           },
           { additionalProperties: false },
@@ -31,7 +32,7 @@ export function registerCredits(app: AdminApp, { access, billing, checkLedger }:
       const { id, name } = await access.findAccount(account)
       const credits = await billing.grantCredits({
         accountId: id,
-        amount: parseDollars(amount),
+        amount: amountOf(amount),
         kind,
         ...(note === undefined ? {} : { note }),
       })
@@ -57,6 +58,15 @@ export function registerCredits(app: AdminApp, { access, billing, checkLedger }:
       return { ...toWire(name, await billing.credits(id)), ledger: ledgerToWire(await checkLedger()) }
     },
   )
+}
+
+/** @throws NearfieldError `invalid_request` */
+function amountOf(text: string): NanoDollars {
+  try {
+    return parseDollars(text)
+  } catch (cause) {
+    throw new NearfieldError('invalid_request', cause instanceof RangeError ? `${cause.message}.` : undefined, { cause })
+  }
 }
 
 function toWire(account: string, { paid, free }: Credits) {

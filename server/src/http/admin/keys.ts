@@ -1,5 +1,6 @@
 import { Type } from '@fastify/type-provider-typebox'
 import type { ApiKey, IssuedKey } from '../../access/access.ts'
+import { scopes } from '../../access/principal.ts'
 import { NearfieldError } from '../../errors.ts'
 import type { AdminApp } from './admin.ts'
 import type { AdminServices } from './services.ts'
@@ -17,8 +18,8 @@ const keyRecord = Type.Object({
   lastUsedAt: nullableInstant,
 })
 const newKey = Type.Object({ key: Type.String({ description: 'The secret. Shown this once.' }), ...keyRecord.properties })
-const keyId = Type.Object({ id: Type.String({ pattern: '^key_[0-9a-z]{26}$' }) })
-const scope = Type.Union([Type.Literal('embed'), Type.Literal('admin')])
+const keyId = Type.Object({ id: Type.String() })
+const scope = Type.Enum([...scopes])
 const overlapSecondsMax = 30 * 24 * 3600
 
 /** Makes, lists, rotates and revokes API keys. */

@@ -5,7 +5,7 @@ export const account = Type.String({ minLength: 1, maxLength: 100, description: 
 export const name = Type.String({ minLength: 1, maxLength: 100 })
 export const instant = Type.String({ description: 'A time, ISO 8601, UTC.' })
 export const nullableInstant = Type.Union([instant, Type.Null()])
-export const dollars = Type.String({ pattern: '^[0-9]{1,9}(\\.[0-9]{1,9})?$', description: 'Dollars as a decimal, such as 5 or 0.25.' })
+export const dollars = Type.String({ description: 'Dollars as a decimal, such as 5 or 0.25.' })
 
 export function isoTime(time: Date | null): string | null {
   return time === null ? null : time.toISOString()
