@@ -18,8 +18,9 @@ export interface RateLimiter {
 }
 
 const minuteMs = 60_000
-const cells = 12
-const cellMs = minuteMs / cells
+const cellMs = 5_000
+/** Those that fit into a minute, and the one that is being filled. */
+const cells = minuteMs / cellMs + 1
 
 interface Window {
   readonly counts: Float64Array
@@ -28,8 +29,8 @@ interface Window {
 }
 
 /**
- * A sliding minute made of twelve cells of five seconds. A cell counts until all of it is older than a minute, so no
- * sixty seconds ever hold more than the limit, and a refusal can say exactly when to come back.
+ * A sliding minute made of cells of five seconds. A cell counts until all of it is older than a minute, so no sixty
+ * seconds ever hold more than the limit, and a refusal can say exactly when to come back.
  */
 export class SlidingMinuteLimiter implements RateLimiter {
   readonly #clock: Clock

@@ -4,7 +4,7 @@ import type { NanoDollars } from '../money.ts'
 import type { Billing, CreditManagement } from './reservation.ts'
 
 /** Name of the account that is made on first start. */
-export const firstAccountName = 'default'
+const firstAccountName = 'default'
 
 /**
  * On first start makes an account with free credits and an API key for it. Any step may have been the last one of a

@@ -2,7 +2,7 @@ import { NearfieldError } from '../errors.ts'
 import { costOfTokens, type NanoDollars } from '../money.ts'
 
 /** What a million tokens of a deployment cost from a moment on. */
-export interface Price {
+interface Price {
   readonly deployment: string
   readonly nanoDollarsPerMillionTokens: NanoDollars
   /** Milliseconds since 1970; valid until the deployment's next price. */
