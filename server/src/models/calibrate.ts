@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import { buildBertGraph, floatLinear } from './bert-graph.ts'
 import type { BertWeights } from './bert-weights.ts'
 import type { CalibrationRecord, ChannelRanges } from './calibration-record.ts'
@@ -5,6 +7,12 @@ import { ModelError } from './model-error.ts'
 
 /** Runs one sequence through a graph (the bytes of an .onnx file) and returns all outputs by name. */
 export type GraphRunner = (sequence: Int32Array) => Promise<Readonly<Record<string, Float32Array>>>
+
+/** The texts that the ranges are taken from, of many kinds and languages, written for the project. */
+export async function readCalibrationTexts(): Promise<readonly string[]> {
+  const file = path.join(import.meta.dirname, 'all-minilm-l6-v2', 'calibration-texts.txt')
+  return (await readFile(file, 'utf8')).trimEnd().split('\n')
+}
 
 const leastOf = (name: string) => `${name}.least`
 const greatestOf = (name: string) => `${name}.greatest`
