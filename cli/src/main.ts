@@ -28,6 +28,7 @@ Keys, credits and models are asked from the running server of the data folder; w
 
 /** Runs one command. @returns the exit code; errors were printed as one sentence on stderr */
 export async function main(words: readonly string[], environment: Environment): Promise<ExitCode> {
+  endWithReader(process.stdout)
   const program = new Command('nearfield')
     .description('The serverless text-embeddings API you can own.')
     .option('--json', 'print one line of JSON instead of text')
@@ -49,6 +50,14 @@ export async function main(words: readonly string[], environment: Environment): 
   } catch (thrown) {
     return explain(thrown)
   }
+}
+
+/** Whoever reads the output may stop early, as `head` does; that ends the command and is no error. */
+function endWithReader(stream: NodeJS.WriteStream): void {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(exitCode.ok)
+  })
 }
 
 function explain(thrown: unknown): ExitCode {

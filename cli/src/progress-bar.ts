@@ -1,20 +1,18 @@
 const width = 24
 const drawEveryMs = 100
 
+type Terminal = Pick<NodeJS.WriteStream, 'isTTY' | 'write'>
+
 /** A bar on stderr that stays on one line. Draws nothing when stderr is not a terminal, so logs stay clean. */
 export class ProgressBar {
-  readonly #stream: NodeJS.WriteStream
+  readonly #stream: Terminal
   readonly #startMs = performance.now()
-  #total: number | undefined
+  readonly #total: number | undefined
   #done = 0
   #drawnMs = Number.NEGATIVE_INFINITY
 
-  constructor(stream: NodeJS.WriteStream, total: number | undefined) {
+  constructor(stream: Terminal, total: number | undefined) {
     this.#stream = stream
-    this.#total = total
-  }
-
-  set total(total: number) {
     this.#total = total
   }
 
