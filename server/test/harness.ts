@@ -1,11 +1,9 @@
-import { mkdir, symlink } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { expect } from 'vitest'
 import type { Embedder } from '../src/embedding/embedder.ts'
 import { type RunningServer, startServer } from '../src/main.ts'
 import type { NanoDollars } from '../src/money.ts'
 import { freshDataFolder } from './data-folder.ts'
+import { shareCompiledModels } from './shared-models.ts'
 
 /** A real server: a port of its own, a database in a folder of its own, the real model unless a test stands between. */
 export interface TestServer extends AsyncDisposable {
@@ -126,11 +124,4 @@ async function ask(url: string, init: RequestInit): Promise<Answer> {
   const bytes = Buffer.from(await response.arrayBuffer())
   const text = bytes.toString('utf8')
   return { status: response.status, headers: response.headers, bytes, text, json: () => JSON.parse(text) }
-}
-
-/** Compiling takes seconds and gives the same bytes every time, so all tests of a machine share the graphs. */
-async function shareCompiledModels(dataDirectory: string): Promise<void> {
-  const shared = path.join(tmpdir(), `nearfield-models-${process.getuid?.() ?? 0}`)
-  await mkdir(shared, { recursive: true, mode: 0o700 })
-  await symlink(shared, path.join(dataDirectory, 'models'))
 }

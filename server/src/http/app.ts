@@ -72,13 +72,16 @@ export function createApp(surroundings: AppSurroundings): FastifyInstance {
   app.addHook('onRequest', (request, reply, done) => {
     request.arrivedMs = clock.monotonicMs()
     reply.header('x-request-id', request.id)
-    if (surroundings.isDraining()) reply.header('connection', 'close')
     try {
       if (request.is404) throw new NearfieldError('route_not_found')
       refuseEncodedBody(request)
     } catch (thrown) {
       return done(catalogued(thrown))
     }
+    done()
+  })
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (surroundings.isDraining()) reply.header('connection', 'close')
     done()
   })
   readBodiesStrictly(app, http.jsonDepthMax)
