@@ -12,6 +12,7 @@ import { type CompiledModel, compileModel, type Precision } from './models/compi
 import { readGoldenTexts, readSimilarityPairs } from './models/golden.ts'
 import type { Deployment, ModelCard } from './models/model.ts'
 import { checkParity, type ParityReport, quickGoldenTexts } from './models/parity.ts'
+import { modelFingerprint, readRotation } from './models/rotation.ts'
 import { type Services, servedModels } from './serve.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { createTelemetry, type Telemetry } from './telemetry.ts'
@@ -74,16 +75,20 @@ export async function openEngine(ground: Ground, onProgress: (step: string) => v
 }
 
 /** What `serve` needs. `embedder` replaces the engine's, for a test that needs a failing one. */
-export function servicesOf({ config, clock }: Ground, rooms: Rooms, engine: Engine, embedder: Embedder = engine): Services {
+export async function openServices(
+  { config, clock }: Ground,
+  rooms: Rooms,
+  engine: Engine,
+  embedder: Embedder = engine,
+): Promise<Services> {
   const { compiled, tokenizer } = engine
-  const models = deploymentsOf(config).map((deployment) => ({
-    deployment,
-    tokenizer,
-    embedder,
-    rotation: undefined,
-    space: (dimensions: number) =>
-      spaceName({ deployment, precision: compiled.precision, graphSha256: compiled.sha256, rotates: false }, dimensions),
-  }))
+  const rotation = await readRotation()
+  const fingerprint = modelFingerprint(compiled)
+  const models = deploymentsOf(config).map((deployment) => {
+    const rotatedFingerprint = deployment.standIn ? modelFingerprint(compiled, rotation) : undefined
+    const facts = { deployment, precision: compiled.precision, fingerprint, rotatedFingerprint }
+    return { deployment, tokenizer, embedder, rotation: rotation.matrix, space: (dimensions: number) => spaceName(facts, dimensions) }
+  })
   return { clock, access: rooms.access, billing: rooms.billing, models: servedModels(models) }
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { IssuedKey } from './access/access.ts'
 import { ensureFirstAccount } from './billing/first-account.ts'
 import { ConfigError, type Environment } from './config.ts'
-import { compileDeployment, type Ground, layGround, openEngine, openRooms, type Rooms, servicesOf, verifyDeployment } from './context.ts'
+import { compileDeployment, type Ground, layGround, openEngine, openRooms, openServices, type Rooms, verifyDeployment } from './context.ts'
 import type { Embedder } from './embedding/embedder.ts'
 import { NearfieldError } from './errors.ts'
 import { listenControl } from './http/admin/control-socket.ts'
@@ -69,7 +69,7 @@ export async function startServer(environment?: Environment, options: StartOptio
     config,
     clock,
     telemetry,
-    services: servicesOf(ground, rooms, engine, options.embedder?.(engine)),
+    services: await openServices(ground, rooms, engine, options.embedder?.(engine)),
     readiness: { reasons },
     isDraining: () => presence.draining,
   })

@@ -4,10 +4,10 @@ export interface SpaceFacts {
   readonly deployment: Deployment
   /** Which numbers the graph computes with, such as `int8`. */
   readonly precision: string
-  /** SHA-256 of the graph, hexadecimal. */
-  readonly graphSha256: string
-  /** Whether fewer dimensions than the model's own are cut from the rotated vector. */
-  readonly rotates: boolean
+  /** Stands for all that decides the meaning of the model's own vectors, hexadecimal. */
+  readonly fingerprint: string
+  /** The same with the rotation, where vectors shorter than the model's own are cut from the turned vector. */
+  readonly rotatedFingerprint: string | undefined
 }
 
 /**
@@ -15,10 +15,10 @@ export interface SpaceFacts {
  * Two answers with the same name may be compared; with different names they must not be. It holds only characters that a
  * header may hold.
  */
-export function spaceName({ deployment, precision, graphSha256, rotates }: SpaceFacts, dimensions: number): string {
+export function spaceName({ deployment, precision, fingerprint, rotatedFingerprint }: SpaceFacts, dimensions: number): string {
   const { model } = deployment
-  const graph = `${model.name}/${precision}-${graphSha256.slice(0, 8)}`
-  if (dimensions > model.dimensions) return `${graph}/padded-${dimensions}`
-  if (dimensions === model.dimensions) return `${graph}/${dimensions}`
-  return `${graph}/${rotates ? 'rotated' : 'cut'}-${dimensions}`
+  const graph = (print: string) => `${model.name}/${precision}-${print.slice(0, 8)}`
+  if (dimensions > model.dimensions) return `${graph(fingerprint)}/padded-${dimensions}`
+  if (dimensions === model.dimensions) return `${graph(fingerprint)}/${dimensions}`
+  return rotatedFingerprint === undefined ? `${graph(fingerprint)}/cut-${dimensions}` : `${graph(rotatedFingerprint)}/rotated-${dimensions}`
 }
