@@ -96,7 +96,7 @@ function inputGrid({ least, greatest }: ChannelRanges, smoothing: Float32Array):
     low = Math.min(low, (least[channel] ?? 0) / divisor)
     high = Math.max(high, (greatest[channel] ?? 0) / divisor)
   }
-  const inputScale = Math.fround((high - low) / 255)
+  const inputScale = Math.fround((high - low) / 255) || 1
   return { inputScale, inputZero: clamp(Math.round(-low / inputScale), 0, 255) }
 }
 

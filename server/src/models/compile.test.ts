@@ -1,0 +1,52 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { sha256 } from './artifacts.ts'
+import { allMiniLmL6V2 as card } from './catalogue.ts'
+import { compileModel } from './compile.ts'
+
+/**
+ * What the compiler makes today. Where a change here is meant, raise `compilerVersion` as well, so that graphs already on
+ * disk are made again: without it a server would go on with the old one.
+ */
+const expected = {
+  int8: '929829d6b621950c7a2de2ed6b39723c85984e7d462bbed7e16c0329466f4e8b',
+  fp32: '554989f79c5ad837c3221dd28b148ef39063ce2aa8d9569f366d16847a70e2f1',
+}
+
+let dataDirectory: string
+beforeAll(async () => {
+  dataDirectory = await mkdtemp(path.join(tmpdir(), 'nearfield-compile-'))
+})
+afterAll(() => rm(dataDirectory, { recursive: true }))
+
+for (const precision of ['int8', 'fp32'] as const) {
+  test(`${precision}: the same sources give the same bytes on every machine`, async () => {
+    const compiled = await compileModel({ card, precision, dataDirectory })
+    expect(compiled.fresh).toBe(true)
+    expect(compiled.sha256).toBe(expected[precision])
+    expect(sha256(await readFile(compiled.graphPath))).toBe(compiled.sha256)
+  })
+}
+
+test('a graph that is there is found without a word, and one that was altered is made again', async () => {
+  const steps: string[] = []
+  const compile = () => compileModel({ card, precision: 'int8', dataDirectory, onProgress: (step) => steps.push(step) })
+  const first = await compile()
+  expect([first.fresh, steps]).toEqual([false, []])
+  const bytes = await readFile(first.graphPath)
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1
+  await writeFile(first.graphPath, bytes)
+  const second = await compile()
+  expect([second.fresh, second.sha256]).toEqual([true, first.sha256])
+  expect(steps.length).toBeGreaterThan(0)
+})
+
+test('compilers that run at once leave whole files only', async () => {
+  const folder = path.join(dataDirectory, 'at-once')
+  const made = await Promise.all([1, 2].map(() => compileModel({ card, precision: 'int8', dataDirectory: folder })))
+  expect(new Set(made.map((compiled) => compiled.sha256)).size).toBe(1)
+  const names = await readdir(path.dirname(made[0]?.graphPath ?? ''))
+  expect(names.sort()).toEqual(['int8.onnx', 'int8.onnx.sha256'])
+})
