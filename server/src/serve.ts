@@ -96,7 +96,7 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   signal.throwIfAborted()
 
   const finishedMs = clock.monotonicMs()
-  const receipt = await reservation.post()
+  const receipt = await unlessAborted(reservation.post(), signal)
   return {
     model: model.deployment.model.name,
     space: model.space(prepared.dimensions),
@@ -119,6 +119,19 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
 function chargeFor({ deployment, reports, tokensBilled }: Prepared, requestId: string, nowMs: number): Charge {
   const cost = costOf(deployment.name, tokensBilled, nowMs)
   return { requestId, deployment: deployment.name, inputs: reports.length, tokens: tokensBilled, cost }
+}
+
+/** A charge that is still being committed when nobody waits for the answer any more is taken back by its reservation. */
+async function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort)
+  if (signal.aborted) abort()
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
 }
 
 /** The catalogue of the models that are loaded. */
