@@ -96,6 +96,8 @@ export interface Config {
     /** A thread of the embedded database silent for this long is replaced. */
     readonly embeddedWatchdogMs: number
     readonly embeddedRestartsPerMinuteMax: number
+    /** How often the embedded database writes a checkpoint: what came since is what a start after a crash reads again. */
+    readonly embeddedCheckpointMs: number
   }
 }
 
@@ -146,7 +148,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
       precision: oneOf(environment, 'NEARFIELD_PRECISION', precisions, 'int8'),
       queueSequencesMax: whole('NEARFIELD_QUEUE_SEQUENCES_MAX', 16_384, 1, 1_000_000),
       queueTokensMax: whole('NEARFIELD_QUEUE_TOKENS_MAX', 2_000_000, 256, 100_000_000),
-      batchTokensMax: whole('NEARFIELD_BATCH_TOKENS_MAX', 512, 256, 65_536),
+      batchTokensMax: whole('NEARFIELD_BATCH_TOKENS_MAX', 256, 256, 65_536),
       batchSequencesMax: whole('NEARFIELD_BATCH_SEQUENCES_MAX', 16, 1, 1_024),
       batchTokensAhead: whole('NEARFIELD_BATCH_TOKENS_AHEAD', 96, 1, 65_536),
       batchesPerReplicaMax: 2,
@@ -182,6 +184,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
       freeDiskBytesMin: 256 * 1024 * 1024,
       embeddedWatchdogMs: 10_000,
       embeddedRestartsPerMinuteMax: 3,
+      embeddedCheckpointMs: 60_000,
     },
   }
   const threads = config.engine.replicas * config.engine.threadsPerReplica
