@@ -110,6 +110,14 @@ test('a thread of the embedded database that no longer answers is replaced, and 
   await expect.poll(() => database.query(count, []).catch(() => undefined), { timeout: 30_000, interval: 50 }).toEqual([{ rows: 1 }])
 })
 
+test('the embedded database writes checkpoints by itself, so that its log and a start after a crash stay short', async () => {
+  await using database = await open(await newFolder(), { embeddedCheckpointMs: 50 })
+  const position = { name: 'last checkpoint', text: 'select checkpoint_lsn::text as lsn from pg_control_checkpoint()' }
+  const before = await database.query(position, [])
+  await database.query(add, ['written'])
+  await expect.poll(() => database.query(position, []), { interval: 20 }).not.toEqual(before)
+})
+
 test('three servers that start together on an empty Postgres migrate it once', async () => {
   const url = await postgres.createDatabase()
   const opened = await Promise.all([open({ url }), open({ url }), open({ url })])

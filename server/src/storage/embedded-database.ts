@@ -10,6 +10,7 @@ import { StorageError } from './storage-error.ts'
 export interface EmbeddedWorkerData {
   readonly folder: string
   readonly socketPath: string
+  readonly checkpointMs: number
 }
 export type EmbeddedWorkerMessage = { readonly kind: 'ready' | 'pong' | 'stopped' }
 
@@ -76,7 +77,7 @@ export class EmbeddedDatabase implements AsyncDisposable {
   async #startWorker(): Promise<void> {
     const socketPath = path.join(this.socketFolder, '.s.PGSQL.5432')
     rmSync(socketPath, { force: true })
-    const data: EmbeddedWorkerData = { folder: this.#folder, socketPath }
+    const data: EmbeddedWorkerData = { folder: this.#folder, socketPath, checkpointMs: this.#storage.embeddedCheckpointMs }
     const worker = new Worker(new URL('./embedded-worker.ts', import.meta.url), { workerData: data, name: 'embedded-database' })
     await new Promise<void>((resolve, reject) => {
       worker.once('error', reject)
