@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -11,6 +11,10 @@ import pg from 'pg'
 export interface TestPostgres extends AsyncDisposable {
   /** Makes an empty database and returns its address. */
   createDatabase(): Promise<string>
+  /** Ends it at once: connections break, nothing is written down, the next start recovers. */
+  crash(): Promise<void>
+  /** Starts it again, on the same port. */
+  start(): Promise<void>
 }
 
 interface Owner {
@@ -36,17 +40,27 @@ export async function startPostgres(): Promise<TestPostgres> {
   })
   const port = await freePort()
   const settings = ['-h', '127.0.0.1', '-p', String(port), '-k', folder, '-c', 'fsync=off', '-c', 'max_connections=60']
-  const server = spawn(path.join(binaries, 'postgres'), ['-D', data, ...settings], { ...owner, cwd: folder, stdio: 'ignore' })
-  const exited = once(server, 'exit')
-  const killWithUs = () => server.kill('SIGQUIT')
+  const address = `postgres://postgres@127.0.0.1:${port}`
+  let server: ChildProcess | undefined
+  const end = async (signal: 'SIGINT' | 'SIGQUIT') => {
+    const ending = server
+    server = undefined
+    if (ending === undefined || ending.exitCode !== null) return
+    ending.kill(signal)
+    await once(ending, 'exit')
+  }
+  const start = async () => {
+    const starting = spawn(path.join(binaries, 'postgres'), ['-D', data, ...settings], { ...owner, cwd: folder, stdio: 'ignore' })
+    server = starting
+    await untilReady(`${address}/postgres`, () => starting.exitCode === null)
+  }
+  const killWithUs = () => server?.kill('SIGQUIT')
   process.once('exit', killWithUs)
   started.defer(async () => {
+    await end('SIGINT')
     process.off('exit', killWithUs)
-    server.kill('SIGINT')
-    await exited
   })
-  const address = `postgres://postgres@127.0.0.1:${port}`
-  await untilReady(`${address}/postgres`, () => server.exitCode === null)
+  await start()
   let databases = 0
   const resources = started.move()
   return {
@@ -58,6 +72,8 @@ export async function startPostgres(): Promise<TestPostgres> {
       await client.end()
       return `${address}/${name}`
     },
+    crash: () => end('SIGQUIT'),
+    start,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { NearfieldError } from '../errors.ts'
 import type { NanoDollars } from '../money.ts'
@@ -19,6 +20,7 @@ export interface PendingCharge {
 const reclaimEveryMs = 50
 const contentionCheckMs = 250
 const reverseEveryMs = 1_000
+const retryAfterMs = 100
 
 /**
  * Commits charges and keeps this process's leases, one statement at a time: while it runs, the next group forms.
@@ -224,6 +226,7 @@ export class Settler implements AsyncDisposable {
       } catch (error) {
         const again = error instanceof NearfieldError && error.retryable && attempt < this.#limits.commitAttemptsMax
         if (!again) throw error
+        await sleep(attempt * retryAfterMs)
       }
     }
   }
