@@ -140,24 +140,21 @@ describe('an engine that loses replicas', () => {
     }
   }
 
-  it.each(['SIGKILL', 'SIGABRT'])(
-    'answers everybody rightly when a replica dies of %s under load, and replaces it',
-    async (signal) => {
-      await using engine = await start()
-      const references = await referencesFrom(engine, [5, 9, 16, 24, 32, 60, 120])
-      const before = engine.processIds
-      const running = load(engine, references)
-      await vi.waitUntil(() => engine.stats().runningBatches >= 2, { interval: 1 })
-      process.kill(before[0] ?? 0, signal)
-      await vi.waitUntil(() => engine.stats().restarts === 1 && engine.stats().replicasReady === 2, { timeout: 30_000 })
-      const batches = engine.stats().batches
-      await vi.waitUntil(() => engine.stats().batches > batches + 10, { timeout: 30_000 })
-      expect(await running.stop()).toBeGreaterThan(0)
-      expect(engine.stats().retries).toBeGreaterThan(0)
-      expect(engine.processIds).toContain(before[1])
-      expect(engine.processIds).not.toContain(before[0])
-    },
-  )
+  it.each(['SIGKILL', 'SIGABRT'])('answers everybody rightly when a replica dies of %s under load, and replaces it', async (signal) => {
+    await using engine = await start()
+    const references = await referencesFrom(engine, [5, 9, 16, 24, 32, 60, 120])
+    const before = engine.processIds
+    const running = load(engine, references)
+    await vi.waitUntil(() => engine.stats().runningBatches >= 2, { interval: 1 })
+    process.kill(before[0] ?? 0, signal)
+    await vi.waitUntil(() => engine.stats().restarts === 1 && engine.stats().replicasReady === 2, { timeout: 30_000 })
+    const batches = engine.stats().batches
+    await vi.waitUntil(() => engine.stats().batches > batches + 10, { timeout: 30_000 })
+    expect(await running.stop()).toBeGreaterThan(0)
+    expect(engine.stats().retries).toBeGreaterThan(0)
+    expect(engine.processIds).toContain(before[1])
+    expect(engine.processIds).not.toContain(before[0])
+  })
 
   it('finds a replica that hangs, and its work is done by another', async () => {
     await using engine = await start({ watchdogMs: 500 })
