@@ -11,7 +11,7 @@ import { compileModel } from './compile.ts'
  * disk are made again: without it a server would go on with the old one.
  */
 const expected = {
-  int8: '929829d6b621950c7a2de2ed6b39723c85984e7d462bbed7e16c0329466f4e8b',
+  int8: '3accb8956d1a57b98be0b6d5464ec2d443a6495f5476fa534932ae0b08333eec',
   fp32: '554989f79c5ad837c3221dd28b148ef39063ce2aa8d9569f366d16847a70e2f1',
 }
 

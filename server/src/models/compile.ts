@@ -35,7 +35,7 @@ export interface CompileOptions {
 }
 
 /** Counts up when the compiler makes another graph from the same sources, so that no old file is taken for a new one. */
-const compilerVersion = 2
+const compilerVersion = 3
 
 export const calibrationPath = path.join(import.meta.dirname, 'all-minilm-l6-v2', 'calibration.safetensors')
 

@@ -66,7 +66,8 @@ export function quantizedLinear(record: CalibrationRecord): LinearNodes {
       scale,
       graph.floats(`${name}.weight_scale`, [dense.outputs], weightScale),
       zero,
-      graph.constant(`${name}.weight_zero`, 'int8', [dense.outputs], new Int8Array(dense.outputs)),
+      // No zero point of the weights: they are symmetric.
+      '',
       graph.floats(`${name}.bias`, [dense.outputs], dense.bias),
     ]
     return graph.node('MatMulIntegerToFloat', operands, name, { domain: microsoft })
