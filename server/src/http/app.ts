@@ -63,7 +63,7 @@ export function createApp(surroundings: AppSurroundings): FastifyInstance {
       if (thrown.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
       socket.end(rawRefusal(surroundings.refuse(cataloguedParserError(thrown))))
     },
-    http: { headersTimeout: http.headersTimeoutMs, connectionsCheckingInterval: 1_000, maxHeaderSize: 16_384, requireHostHeader: true },
+    http: { headersTimeout: http.headersTimeoutMs, connectionsCheckingInterval: 1_000, maxHeaderSize: 16_384, requireHostHeader: false },
   })
   app.server.maxConnections = http.connectionsMax
   app.decorateRequest('arrivedMs', 0)
@@ -73,6 +73,9 @@ export function createApp(surroundings: AppSurroundings): FastifyInstance {
     request.arrivedMs = clock.monotonicMs()
     reply.header('x-request-id', request.id)
     try {
+      // Node would refuse this itself, but without a word.
+      if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
+        throw new NearfieldError('invalid_request', 'The Host header is missing.')
       if (request.is404) throw new NearfieldError('route_not_found')
       refuseEncodedBody(request)
     } catch (thrown) {

@@ -1,0 +1,88 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { EmbedAnswer } from '../dialect.ts'
+import type { SegmindCall } from './decode.ts'
+import { encode } from './encode.ts'
+
+const report = { tokensSeen: 3, tokensUsed: 3, truncated: false, windows: 1 }
+
+function answerOf(vectors: readonly Float32Array[], more: Partial<EmbedAnswer> = {}): EmbedAnswer {
+  return {
+    model: 'm',
+    space: 'm/1',
+    vectors,
+    reports: vectors.map(() => report),
+    notes: [],
+    tokens: 3 * vectors.length,
+    cost: 450n,
+    remaining: 5_000_000_000n,
+    resetAtMs: 0,
+    timings: { tokenizeMs: 0, queueMs: 0, inferMs: 0 },
+    totalMs: 1.5,
+    ...more,
+  }
+}
+
+function callOf(list: boolean, warnings: readonly string[] = []): SegmindCall {
+  return {
+    request: { deployment: 'm', inputs: [], taskType: 'TASK_TYPE_UNSPECIFIED', dimensions: undefined, truncate: 'end' },
+    list,
+    warnings,
+  }
+}
+
+const vectors = fc.array(fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { minLength: 1, maxLength: 20 }), {
+  minLength: 1,
+  maxLength: 5,
+})
+
+test('the JSON holds every vector, in order, whatever its numbers', () => {
+  fc.assert(
+    fc.property(vectors, fc.boolean(), (rows, list) => {
+      const given = (list ? rows : rows.slice(0, 1)).map((row) => Float32Array.from(row, (value) => value + 0))
+      const body = JSON.parse(String(encode(answerOf(given), callOf(list), {}).body))
+      const sent: number[][] = list ? body.embeddings.map((one: { values: number[] }) => one.values) : [body.embedding.values]
+      expect(sent.map((row) => Float32Array.from(row))).toEqual(given)
+    }),
+  )
+})
+
+test('what was said about the answer stays readable, whatever it says', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (note, warning) => {
+      const { body } = encode(answerOf([Float32Array.of(1)], { notes: [note] }), callOf(false, [warning]), {})
+      // A lone surrogate has no UTF-8; JSON.stringify writes it as an escape, so it too comes back.
+      expect(JSON.parse(String(body)).warnings).toEqual([warning, note])
+    }),
+  )
+})
+
+test('the accounting headers are exact decimals', () => {
+  expect(encode(answerOf([Float32Array.of(1)]), callOf(false), {}).headers).toEqual({
+    'content-type': 'application/json; charset=utf-8',
+    'x-cost': '0.000000450',
+    'x-remaining-credits': '5.000000000',
+    'x-generation-time': '0.001500',
+    'x-rate-limit-reset-at-utc': '1970-01-01T00:00:00Z',
+  })
+})
+
+test('texts that were shortened are named by position', () => {
+  const reports = [report, { ...report, truncated: true }]
+  const body = JSON.parse(String(encode(answerOf([Float32Array.of(1), Float32Array.of(1)], { reports }), callOf(true), {}).body))
+  expect(body).toMatchObject({ truncated: true, truncatedInputs: [1] })
+})
+
+test('bare numbers carry in headers what the JSON says beside them, in characters that a header may hold', () => {
+  const reports = [{ ...report, truncated: true }]
+  const answer = answerOf([Float32Array.of(0.5, -0.25)], { reports, notes: ['été\r\nx-evil: 1'] })
+  const { headers, body } = encode(answer, callOf(false), { accept: 'text/csv' })
+  expect(String(body)).toBe('0.5,-0.25\n')
+  expect(headers).toMatchObject({ 'x-nearfield-dimensions': '2', 'x-nearfield-tokens': '3', 'x-nearfield-truncated': '1' })
+  expect(headers['x-nearfield-warnings']).toBe('?t???x-evil: 1')
+})
+
+test('float32 bytes are little-endian, one vector after another', () => {
+  const { body } = encode(answerOf([Float32Array.of(1), Float32Array.of(-2)]), callOf(true), { accept: 'application/octet-stream' })
+  expect(Buffer.from(body).toString('hex')).toBe('0000803f000000c0')
+})
