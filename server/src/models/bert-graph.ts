@@ -82,18 +82,22 @@ export function buildBertGraph(weights: BertWeights, options: BertGraphOptions):
 
 /** `y = x @ weight.T + bias` in 32-bit floats. */
 export const floatLinear: LinearNodes = (graph, input, name, dense) => {
-  const weight = graph.floats(`${name}.weight`, [dense.inputs, dense.outputs], transpose(dense.weight, dense.outputs, dense.inputs))
+  const weight = graph.floats(
+    `${name}.weight`,
+    [dense.inputs, dense.outputs],
+    transpose(dense.weight, new Float32Array(dense.weight.length), dense.inputs),
+  )
   const bias = graph.floats(`${name}.bias`, [dense.outputs], dense.bias)
   return graph.node('Add', [graph.node('MatMul', [input, weight], `${name}.product`), bias], name)
 }
 
-/** `[rows, columns]` to `[columns, rows]`. */
-export function transpose<Numbers extends Float32Array | Int8Array>(values: Numbers, rows: number, columns: number): Numbers {
-  const result = values.slice() as Numbers
+/** Writes `[rows, columns]` as `[columns, rows]` into an array of the same size, and returns that. */
+export function transpose<Numbers extends Float32Array | Int8Array>(from: Numbers, into: Numbers, columns: number): Numbers {
+  const rows = from.length / columns
   for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) result[column * rows + row] = values[row * columns + column] ?? 0
+    for (let column = 0; column < columns; column++) into[column * rows + row] = from[row * columns + column] ?? 0
   }
-  return result
+  return into
 }
 
 /** Words plus positions, `[tokens, hidden]`. The words stay 16-bit, as the source has them: half the size, the same numbers. */

@@ -62,7 +62,12 @@ export function quantizedLinear(record: CalibrationRecord): LinearNodes {
     const bytes = graph.node('QuantizeLinear', [graph.node('Mul', [input, inverse], `${name}.smoothed`), scale, zero], `${name}.bytes`)
     const operands = [
       bytes,
-      graph.constant(`${name}.weight`, 'int8', [dense.inputs, dense.outputs], transpose(weight, dense.outputs, dense.inputs)),
+      graph.constant(
+        `${name}.weight`,
+        'int8',
+        [dense.inputs, dense.outputs],
+        transpose(weight, new Int8Array(weight.length), dense.inputs),
+      ),
       scale,
       graph.floats(`${name}.weight_scale`, [dense.outputs], weightScale),
       zero,
