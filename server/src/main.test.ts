@@ -23,6 +23,32 @@ test('the first start prints one key once, with a curl line; the second start pr
   expect(server.stdout()).not.toContain('nf_live_')
 })
 
+test('no text and no key reaches the log, whatever happens to the request', async () => {
+  await using folder = await freshDataFolder()
+  await using server = await spawnServer(folder.path, { NEARFIELD_LOG_LEVEL: 'trace', NEARFIELD_BODY_BYTES_MAX: '20000' })
+  const [, url = ''] = await server.printed(/serves (http:\S+)/)
+  const [key] = await server.printed(/nf_live_\w+/)
+  const canary = 'canary-7f3a'
+  const send = (body: string, headers: Record<string, string> = {}, path = '/v1/gemini-embedding-001') =>
+    fetch(url + path, { method: 'POST', headers: { 'x-api-key': key, 'content-type': 'application/json', ...headers }, body })
+  const answers = [
+    await send(JSON.stringify({ input: canary })),
+    await send(`{"input":"${canary}",}`),
+    await send(JSON.stringify({ input: canary, [canary]: 1 })),
+    await send(JSON.stringify({ input: canary.repeat(5_000) })),
+    await send(JSON.stringify({ input: canary }), { 'x-api-key': `nf_live_${canary}` }),
+    await send(JSON.stringify({ input: canary }), { authorization: `Bearer ${canary}` }),
+    await send(JSON.stringify({ input: canary }), {}, `/v1/${canary}`),
+    await send(JSON.stringify({ input: canary }), {}, `/v1/gemini-embedding-001?key=${canary}`),
+  ]
+  expect(answers.map(({ status }) => status)).toEqual([200, 400, 400, 413, 401, 200, 404, 200])
+  server.child.kill('SIGTERM')
+  expect(await server.ended()).toBe(0)
+  expect(server.stderr().match(/"msg":"request"/g)).toHaveLength(answers.length)
+  expect(server.stderr()).not.toContain(canary)
+  expect(server.stderr()).not.toContain(key)
+})
+
 test('a second server on one data folder refuses in a sentence', async () => {
   await using folder = await freshDataFolder()
   await using first = await spawnServer(folder.path)

@@ -14,12 +14,22 @@ export interface ServerProcess extends AsyncDisposable {
   ended(): Promise<number | NodeJS.Signals>
 }
 
-const entry = path.resolve(import.meta.dirname, '../src/main.ts')
+const root = path.resolve(import.meta.dirname, '../..')
+/** As `npm start` does it. */
+const command = ['--import', path.join(root, 'scripts/quick-imports.mjs'), path.join(root, 'server/src/main.ts')]
+const compiledCode = path.join(root, '.cache/compiled')
 
 export async function spawnServer(dataDirectory: string, environment: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
   await shareCompiledModels(dataDirectory)
-  const child = spawn(process.execPath, [entry], {
-    env: { PATH: process.env.PATH ?? '', PORT: '0', NEARFIELD_DATA_DIR: dataDirectory, NEARFIELD_REPLICAS: '1', ...environment },
+  const child = spawn(process.execPath, command, {
+    env: {
+      PATH: process.env.PATH ?? '',
+      NODE_COMPILE_CACHE: compiledCode,
+      PORT: '0',
+      NEARFIELD_DATA_DIR: dataDirectory,
+      NEARFIELD_REPLICAS: '1',
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output = { stdout: '', stderr: '' }

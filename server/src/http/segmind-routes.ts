@@ -51,6 +51,18 @@ const commonErrors = [
 
 const numbers = { schema: Type.String({ description: 'One vector a line.' }) }
 
+const answerHeaders = {
+  'x-request-id': Type.String({ description: 'Id of this request, also in the log and in the usage.' }),
+  'x-cost': Type.String({ description: 'What this call cost, in dollars.' }),
+  'x-remaining-credits': Type.String({ description: 'The balance after it, in dollars.' }),
+  'x-generation-time': Type.String({ description: 'Seconds from arrival to the finished answer.' }),
+  'x-rate-limit-reset-at-utc': Type.String({ description: 'When the rate limit resets, ISO 8601.' }),
+  'x-nearfield-space': Type.String({ description: 'Name of the vector space. Compare vectors of one space only.' }),
+  'server-timing': Type.String({ description: 'Milliseconds of queue, tokenize, infer, encode and commit.' }),
+  'ratelimit-policy': Type.String({ description: 'Requests a minute, where the plan limits them.' }),
+  ratelimit: Type.String({ description: 'Requests left and seconds to the reset, where the plan limits them.' }),
+}
+
 const embeddingSchema = {
   operationId: 'embed',
   summary: 'Embed a text, or a list of texts',
@@ -62,6 +74,7 @@ const embeddingSchema = {
   response: {
     200: {
       description: 'The vectors. A string gets `embedding`, a list gets `embeddings`.',
+      headers: answerHeaders,
       content: {
         'application/json': { schema: Type.Union([oneEmbedding, manyEmbeddings]) },
         'text/plain': numbers,
