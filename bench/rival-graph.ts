@@ -78,11 +78,8 @@ function dynamicLinear(graph: GraphBuilder, input: string, name: string, dense: 
   let largest = 0
   for (const weight of dense.weight) largest = Math.max(largest, Math.abs(weight))
   const scale = largest / 127
-  const weights = transpose(
-    Int8Array.from(dense.weight, (weight) => Math.round(weight / scale)),
-    dense.outputs,
-    dense.inputs,
-  )
+  const rounded = Int8Array.from(dense.weight, (weight) => Math.round(weight / scale))
+  const weights = transpose(rounded, new Int8Array(rounded.length), dense.inputs)
   const quantized = [`${name}.quantized`, `${name}.scale`, `${name}.zero`]
   graph.nodeOfMany('DynamicQuantizeLinear', [input], `${name}.quantize`, quantized)
   const [values = '', valueScale = '', valueZero = ''] = quantized
