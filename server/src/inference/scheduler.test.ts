@@ -58,6 +58,7 @@ const limits: SchedulerLimits = {
   batchTokensMax: 20,
   batchSequencesMax: 4,
   batchTokensAhead: 10,
+  restartPauseMs: 5_000,
 }
 
 function sequence(name: number, tokens = 3): Int32Array {
@@ -241,6 +242,6 @@ describe('the scheduler', () => {
     runners.state = 'paused'
     scheduler.poolChanged()
     await expect(waiting).rejects.toMatchObject({ code: 'unavailable' })
-    await expect(call(scheduler, [sequence(1)])).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(call(scheduler, [sequence(1)])).rejects.toMatchObject({ code: 'unavailable', details: { retryAfterMs: 5_000 } })
   })
 })

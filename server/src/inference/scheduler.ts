@@ -11,6 +11,8 @@ export interface SchedulerLimits {
   readonly batchSequencesMax: number
   /** Fewer tokens than this are not sent to a replica that is still running: they wait, and the next batch grows. */
   readonly batchTokensAhead: number
+  /** How long the pool pauses when its replicas keep ending: callers are told to come back after that. */
+  readonly restartPauseMs: number
 }
 
 /** What runs a batch. A `Replica`, as far as the scheduler needs it. */
@@ -174,7 +176,8 @@ export class Scheduler implements Embedder {
 
   #unavailable(): NearfieldError {
     if (this.#draining) return new NearfieldError('unavailable', 'The server is shutting down. Send the request again.')
-    return new NearfieldError('unavailable', 'The embedding engine is restarting. Try again shortly.')
+    const details = { retryAfterMs: this.#limits.restartPauseMs }
+    return new NearfieldError('unavailable', 'The embedding engine is restarting. Try again shortly.', { details })
   }
 
   #settle(job: Job): void {

@@ -129,7 +129,7 @@ class WordReader {
     if (word === '') return
     this.#word = ''
     const known = this.#vocabulary.ids.get(word)
-    if (known !== undefined && word.length <= this.#vocabulary.wordCharactersMax) this.ids.push(known)
+    if (known !== undefined) this.ids.push(known)
     else this.#pushPieces(word)
   }
 
