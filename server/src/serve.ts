@@ -92,7 +92,7 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   await using reservation = await billing.reserve(principal, chargeFor(prepared, caller.requestId, clock.now()))
   const reservedMs = clock.monotonicMs()
   const outcome = await model.embedder.run(prepared.sequences, { accountId: principal.accountId, signal, deadlineMs: caller.deadlineMs })
-  const vectors = finish(prepared, outcome.vectors, model.rotation)
+  const vectors = await finish(prepared, outcome.vectors, model.rotation)
   signal.throwIfAborted()
 
   const finishedMs = clock.monotonicMs()

@@ -1,7 +1,11 @@
+import { setImmediate } from 'node:timers/promises'
 import { NearfieldError } from '../errors.ts'
 import { reduceDimensions } from './dimensions.ts'
 import { normalize } from './normalize.ts'
 import type { Prepared } from './prepare.ts'
+
+/** After so many inputs a long list lets other requests have the thread: five milliseconds of rotating, the slowest there is. */
+const inputsPerTurn = 32
 
 /**
  * Turns the vectors of the windows into one vector per input, `[inputs]` of `prepared.dimensions` numbers: windows are
@@ -13,18 +17,20 @@ import type { Prepared } from './prepare.ts'
  *
  * @throws NearfieldError `engine_failed` when a window is missing, has a wrong length, or a number is not finite
  */
-export function finish(prepared: Prepared, windowVectors: readonly Float32Array[], rotation?: Float32Array): Float32Array[] {
+export async function finish(prepared: Prepared, windowVectors: readonly Float32Array[], rotation?: Float32Array): Promise<Float32Array[]> {
   const { deployment, dimensions, reports, sequences } = prepared
   if (windowVectors.length !== sequences.length || windowVectors.some((vector) => vector.length !== deployment.model.dimensions)) {
     throw new NearfieldError('engine_failed', undefined, { cause: new Error('the engine gave vectors of the wrong number or length') })
   }
+  const finished: Float32Array[] = []
   let from = 0
-  return reports.map((report) => {
-    const to = from + report.windows
-    const pooled = poolByTokens(windowVectors.slice(from, to), sequences.slice(from, to))
-    from = to
-    return normalize(reduceDimensions(pooled, dimensions, deployment.standIn ? rotation : undefined))
-  })
+  for (const { windows } of reports) {
+    if (finished.length > 0 && finished.length % inputsPerTurn === 0) await setImmediate()
+    const pooled = poolByTokens(windowVectors.slice(from, from + windows), sequences.slice(from, from + windows))
+    from += windows
+    finished.push(normalize(reduceDimensions(pooled, dimensions, deployment.standIn ? rotation : undefined)))
+  }
+  return finished
 }
 
 /** The mean of the windows, each weighing as much as it has tokens between its two special ones. One window is itself. */
