@@ -162,7 +162,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
       firstCredits: 5_000_000_000n,
       commitEntriesMax: 512,
       pendingMax: 32_768,
-      commitGatherMs: 5,
+      commitGatherMs: 10,
       leasePercentMax: 10,
       leaseTimeoutMs: 60_000,
       reclaimTimeoutMs: 1_500,

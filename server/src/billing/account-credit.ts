@@ -26,6 +26,9 @@ export class AccountCredit {
   contended = false
   /** This process is short: a reservation here waits for others to give credit back. */
   short = false
+  /** The next settle only gives back what no reservation needs; whoever waits is asked for again later. */
+  givesBack = false
+  nextAsk: NodeJS.Timeout | undefined
   /** A settle that may shrink the lease is on its way: nothing is reserved from it meanwhile. */
   releasing = false
   usedAtMs: number
@@ -62,7 +65,8 @@ export class AccountCredit {
 
   /** What the next settle must hold at least, when `charged` of the reserved credit leaves with it. */
   floor(charged: NanoDollars): NanoDollars {
-    return this.waiting.reduce((sum, reservation) => sum + reservation.cost, this.reserved - charged)
+    const needed = this.reserved - charged
+    return this.givesBack ? needed : this.waiting.reduce((sum, reservation) => sum + reservation.cost, needed)
   }
 
   noteSpend(cost: NanoDollars, nowMs: number): void {

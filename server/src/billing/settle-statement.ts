@@ -67,7 +67,7 @@ with item as materialized (
   end as leased from room
 ), changed_lease as (
   insert into leases (account_id, process_id, amount, exact, expires_at)
-  select account_id, $13, leased, leased <= floor, now() + $15::int * interval '1 millisecond' from next
+  select account_id, $13, leased, leased = floor, now() + $15::int * interval '1 millisecond' from next
   on conflict (account_id, process_id) do update
   set amount = excluded.amount, exact = excluded.exact, expires_at = excluded.expires_at
 ), changed_balance as (

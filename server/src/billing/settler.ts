@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { NearfieldError } from '../errors.ts'
@@ -17,7 +18,8 @@ export interface PendingCharge {
   readonly reject: (error: unknown) => void
 }
 
-const reclaimEveryMs = 50
+/** At least; at most twice that, so that two processes do not keep asking at the same moments. */
+const reclaimAfterMs = 25
 const contentionCheckMs = 250
 const reverseEveryMs = 1_000
 const retryAfterMs = 100
@@ -27,7 +29,7 @@ const retryAfterMs = 100
  *
  *     idle --charge, or a reservation that does not fit--> gathering --> settling --> gathering (if there is more) or idle
  *
- * Gathering ends at once when no running request could still join, when a reservation waits, or after `commitGatherMs`.
+ * Gathering ends when a third of the requests under way have come, when a reservation waits, or after `commitGatherMs`.
  * A settle without an answer is repeated: a request id is charged once however often it is sent. When all attempts
  * fail, the charges are refused and put on the list of doubtful ones, which are reversed as soon as the database is back.
  */
@@ -35,6 +37,8 @@ export class Settler implements AsyncDisposable {
   readonly #store: BillingStore
   readonly #limits: Config['billing']
   readonly #clock: Clock
+  /** Other processes may hold leases too. */
+  readonly #shared: boolean
   readonly #accounts = new Map<string, AccountCredit>()
   readonly #dirty = new Set<AccountCredit>()
   readonly #timers: NodeJS.Timeout[]
@@ -47,11 +51,11 @@ export class Settler implements AsyncDisposable {
   #wake: (() => void) | undefined
   #closing = false
 
-  /** @param shared whether other processes may hold leases too */
   constructor(store: BillingStore, limits: Config['billing'], clock: Clock, shared: boolean) {
     this.#store = store
     this.#limits = limits
     this.#clock = clock
+    this.#shared = shared
     this.#timers = [
       setInterval(() => this.#renew(), limits.leaseTimeoutMs / 3),
       setInterval(() => void this.reverseDoubtful(), reverseEveryMs),
@@ -169,9 +173,13 @@ export class Settler implements AsyncDisposable {
     }
   }
 
-  /** True when waiting could not make the group worth more: everybody who runs has joined, or somebody waits for credit. */
+  /**
+   * True when a group is worth its statement: a third of all requests under way have come, or somebody waits for credit.
+   * With few requests under way that is the first one: nobody waits for company that would save little.
+   */
   #gathered(): boolean {
-    return this.#closing || this.#dirty.size > 0 || this.#queue.length >= Math.min(this.#running, this.#limits.commitEntriesMax)
+    const worthwhile = Math.min(Math.floor((this.#running + this.#queue.length) / 3), this.#limits.commitEntriesMax)
+    return this.#closing || this.#dirty.size > 0 || this.#queue.length >= worthwhile
   }
 
   async #gather(): Promise<void> {
@@ -233,9 +241,9 @@ export class Settler implements AsyncDisposable {
 
   #draw(account: AccountCredit, charges: readonly PendingCharge[]): Draw {
     const nowMs = this.#clock.monotonicMs()
-    const release = account.contended || this.#isIdle(account, nowMs)
+    const release = account.contended || account.givesBack || this.#isIdle(account, nowMs)
     account.releasing = release
-    for (const reservation of account.waiting) reservation.asked = true
+    for (const reservation of account.waiting) reservation.asked = !account.givesBack
     return {
       accountId: account.accountId,
       floor: account.floor(sumOfCosts(charges, account)),
@@ -259,22 +267,44 @@ export class Settler implements AsyncDisposable {
     account.contended = row?.contended ?? false
     account.releasing = false
     account.serveWaiting()
-    this.#refuseShort(account, row, nowMs)
+    const gaveBack = account.givesBack
+    account.givesBack = false
+    if (!gaveBack) this.#refuseShort(account, row, nowMs)
+    else if (account.waiting.length > 0 && account.nextAsk === undefined) this.#dirty.add(account)
     if (account.contended && account.leased > account.reserved) this.#dirty.add(account)
     if (account.leased === 0n && account.reserved === 0n && account.waiting.length === 0) this.#accounts.delete(account.accountId)
   }
 
-  /** Whoever was asked for and does not fit is refused, unless another process holds what it does not need. */
+  /**
+   * Whoever was asked for and does not fit is refused, unless another process holds what it does not need: then it is
+   * asked for again a little later. What is left over meanwhile goes back: two processes that each keep the half of
+   * what one request needs would refuse it both.
+   */
   #refuseShort(account: AccountCredit, row: SettledAccount | undefined, nowMs: number): void {
+    const asked = account.waiting.filter((reservation) => reservation.asked)
     const kept = account.waiting.splice(0).filter((reservation) => {
       const patient = !reservation.asked || (row?.reclaimable === true && nowMs < reservation.patientUntilMs)
       if (!patient) reservation.refuse(insufficient(account.leased - account.reserved, reservation.cost))
       return patient
     })
     account.waiting.push(...kept)
-    account.short = kept.some((reservation) => reservation.asked)
-    if (account.short) setTimeout(() => this.#review(account), reclaimEveryMs)
+    if (this.#shared && asked.length > 0 && account.leased > account.reserved) {
+      account.givesBack = true
+      this.#dirty.add(account)
+    }
+    account.short = row?.reclaimable === true && kept.length > 0
+    if (account.short) this.#askAgain(account)
     else if (kept.length > 0) this.#dirty.add(account)
+  }
+
+  #askAgain(account: AccountCredit): void {
+    account.nextAsk ??= setTimeout(
+      () => {
+        account.nextAsk = undefined
+        this.#review(account)
+      },
+      randomInt(reclaimAfterMs, 2 * reclaimAfterMs),
+    )
   }
 
   async #answer(charges: readonly PendingCharge[], row: SettledAccount | undefined): Promise<void> {
@@ -316,6 +346,7 @@ export class Settler implements AsyncDisposable {
     }
     for (const account of accounts) {
       account.releasing = false
+      account.givesBack = false
       for (const reservation of account.waiting.splice(0)) reservation.refuse(error)
     }
   }

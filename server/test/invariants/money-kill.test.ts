@@ -4,7 +4,7 @@ import { freshDataFolder } from '../data-folder.ts'
 import { addAccount, openTestBilling, openTestDatabase } from './money-rooms.ts'
 import { startSpending } from './spending.ts'
 
-const kills = 8
+const kills = 5
 const cost = 7n
 const granted = 1_000_000_000n
 

@@ -42,7 +42,8 @@ describe('500 calls at once against credit for exactly 200', () => {
     await raceFor200(database, [one])
     await using otherDatabase = await openTestDatabase({ url })
     await using two = await openTestBilling(otherDatabase)
-    await raceFor200(database, [one, two])
+    // Again and again: what two servers hold of the last credit falls differently every time.
+    for (let race = 0; race < 10; race++) await raceFor200(database, [one, two])
   })
 
   test('on Postgres two processes that spend at their own pace get 200 between them, although each holds credit ahead', async () => {
