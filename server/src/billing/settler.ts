@@ -166,9 +166,9 @@ export class Settler implements AsyncDisposable {
     while (this.#queue.length > 0 || this.#dirty.size > 0) {
       if (!this.#gathered()) await this.#gather()
       const charges = this.#queue.splice(0, this.#limits.commitEntriesMax)
-      const accounts = new Set(this.#dirty)
-      this.#dirty.clear()
-      for (const { charge } of charges) accounts.add(this.#account(charge.accountId))
+      const accounts = new Set(charges.map(({ charge }) => this.#account(charge.accountId)))
+      for (const account of this.#dirty) if (accounts.size < this.#limits.commitEntriesMax) accounts.add(account)
+      for (const account of accounts) this.#dirty.delete(account)
       await this.#settle(charges, accounts)
     }
   }
