@@ -9,8 +9,12 @@ const kills = 20
 const clients = 16
 /** The kill comes after a random number of answers up to this one, so its moment differs in every round and every run. */
 const answersMax = 200
+/** Twenty starts of a server: minutes on a machine that is busy with something else. */
+const timeoutMs = 600_000
 
-test(`after ${kills} times kill -9 of the server under load, every answered request is billed once and the entries add up to the balance`, async () => {
+test(`after ${kills} times kill -9 of the server under load, every answered request is billed once and the entries add up to the balance`, {
+  timeout: timeoutMs,
+}, async () => {
   await using folder = await freshDataFolder()
   const answered: string[] = []
   let key = ''
