@@ -165,16 +165,15 @@ function administration(ground: Ground, rooms: Rooms, status: AdminServices['sta
 }
 
 /**
- * What `npm start` does: serve until SIGTERM or SIGINT, then drain. A second signal ends the process at once.
+ * What `npm start` does: serve until SIGTERM or SIGINT, then drain. A signal that insists ends the process at once.
  * @returns the exit code: 0 drained; 2 a setting was refused; 3 the database or the data folder could not be opened; 1 anything else
  */
 export async function runServer(environment?: Environment): Promise<number> {
-  const stop = new AbortController()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
+  const stop = untilSignal()
   try {
     const server = await startServer(environment)
     welcome(server)
-    if (!stop.signal.aborted) await once(stop.signal, 'abort')
+    if (!stop.aborted) await once(stop, 'abort')
     const { config, telemetry } = server.ground
     telemetry.log.info({}, 'draining')
     const hardStop = setTimeout(() => {
@@ -188,6 +187,25 @@ export async function runServer(environment?: Environment): Promise<number> {
   } catch (thrown) {
     return explain(thrown)
   }
+}
+
+const sameSignalMs = 1_000
+
+/**
+ * Aborts at the first signal. More of them within a second are the same wish: a terminal, a supervisor and npm each pass
+ * it to a whole group, so the server may get it several times. One that comes later ends the process at once.
+ */
+function untilSignal(): AbortSignal {
+  const stop = new AbortController()
+  let insists = false
+  const heed = () => {
+    if (insists) process.exit(1)
+    if (!stop.signal.aborted) setTimeout(() => (insists = true), sameSignalMs).unref()
+    stop.abort()
+  }
+  process.on('SIGTERM', heed)
+  process.on('SIGINT', heed)
+  return stop.signal
 }
 
 /** Sentences for the person at the terminal, on standard output; the log says the same for machines. */
