@@ -44,10 +44,13 @@ export interface StartOptions {
 
 /** Opens the data folder without loading a model. @throws ConfigError, StorageError */
 export async function openContext(environment?: Environment): Promise<Context> {
+  await using opened = new AsyncDisposableStack()
   const ground = layGround(environment)
-  const rooms = await openRooms(ground)
+  opened.defer(() => ground.telemetry.close())
+  const rooms = opened.use(await openRooms(ground))
+  const resources = opened.move()
   const status = async () => statusOf(rooms, { url: null, ready: false, startedAtMs: ground.clock.now() })
-  return { admin: administration(ground, rooms, status), [Symbol.asyncDispose]: () => rooms[Symbol.asyncDispose]() }
+  return { admin: administration(ground, rooms, status), [Symbol.asyncDispose]: () => resources.disposeAsync() }
 }
 
 /**
@@ -61,7 +64,7 @@ export async function startServer(environment?: Environment, options: StartOptio
   const ground = layGround(quiet ? { NEARFIELD_LOG_LEVEL: 'error', ...environment } : environment)
   const { config, clock, telemetry } = ground
   await using opened = new AsyncDisposableStack()
-  opened.defer(() => telemetry.flush())
+  opened.defer(() => telemetry.close())
   const { rooms, engine } = await openBoth(ground, opened, quiet)
   const presence = { url: null as string | null, draining: false, startedAtMs: clock.now() }
   const reasons = () => reasonsAgainst(rooms, engine, presence.draining)
@@ -178,7 +181,7 @@ export async function runServer(environment?: Environment): Promise<number> {
     telemetry.log.info({}, 'draining')
     const hardStop = setTimeout(() => {
       telemetry.log.fatal({}, 'not drained in time')
-      telemetry.flush()
+      telemetry.close()
       process.exit(1)
     }, config.http.drainTimeoutMs)
     await server[Symbol.asyncDispose]()

@@ -18,19 +18,24 @@ export interface Telemetry {
   requestDone(record: RequestRecord): void
   /** Says why a request failed where that is our fault; a caller's own mistake is the caller's business. */
   requestFailed(requestId: string, error: NearfieldError): void
-  /** Writes what is still in memory. */
-  flush(): void
+  /** Writes what is still in memory. Later lines are written only when many have gathered. */
+  close(): void
 }
 
 /** Names under which a secret or a text could travel. They are removed wherever they stand, two levels deep. */
 const secretNames = ['secret', 'apiKey', 'authorization', 'x-api-key', 'password', 'databaseUrl', 'text', 'input', 'inputs', 'prompt']
 
+const gatheredBytesMax = 8_192
+const gatherMs = 200
+
 /**
- * Structured logs, one JSON line each, to standard error: standard output belongs to the person at the terminal.
- * Lines are written in the background; `flush` before exit.
+ * Structured logs, one JSON line each, to standard error: standard output belongs to the person at the terminal. Lines
+ * gather for a moment and are written together, in the background: a write of its own for every request would cost more
+ * than answering it costs here. `close` before exit.
  */
 export function createTelemetry({ logLevel }: Pick<Config, 'logLevel'>, stream?: DestinationStream): Telemetry {
-  const file = stream === undefined ? destination({ fd: 2, sync: false }) : undefined
+  const file = stream === undefined ? destination({ fd: 2, sync: false, minLength: gatheredBytesMax }) : undefined
+  const writer = setInterval(() => file?.flush(), gatherMs).unref()
   const target = stream ?? file ?? process.stderr
   const common = { level: logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: levelName } }
   const redact = { paths: secretNames.flatMap((name) => [`["${name}"]`, `*["${name}"]`]), remove: true }
@@ -46,7 +51,10 @@ export function createTelemetry({ logLevel }: Pick<Config, 'logLevel'>, stream?:
     requestFailed(requestId, error) {
       if (error.status >= 500) log.error({ requestId, code: error.code, err: error.cause ?? error }, 'request failed')
     },
-    flush: () => file?.flushSync(),
+    close: () => {
+      clearInterval(writer)
+      file?.flushSync()
+    },
   }
 }
 
