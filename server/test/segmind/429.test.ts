@@ -23,11 +23,12 @@ test('the sixth request of a free plan in a minute is refused with the time to c
   expect(answer.status).toBe(429)
   expect(answer.json()).toEqual({ error: expect.any(String) })
   expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
-  expect(Number(answer.headers.get('retry-after'))).toBeLessThanOrEqual(60)
+  // The limiter counts in cells of five seconds, so that no sixty seconds ever hold more than the limit.
+  expect(Number(answer.headers.get('retry-after'))).toBeLessThanOrEqual(65)
   expect(answer.headers.get('ratelimit')).toMatch(/^"requests";r=0;t=\d+$/)
   const resetsIn = Date.parse(answer.headers.get('x-rate-limit-reset-at-utc') ?? '') - Date.now()
   expect(resetsIn).toBeGreaterThan(0)
-  expect(resetsIn).toBeLessThanOrEqual(61_000)
+  expect(resetsIn).toBeLessThanOrEqual(66_000)
   // Another account is not held back by it.
   expect((await server.post({ input: 'a' })).status).toBe(200)
 })
