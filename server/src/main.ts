@@ -6,6 +6,7 @@ import { ConfigError, type Environment } from './config.ts'
 import { compileDeployment, type Ground, layGround, openEngine, openRooms, openServices, type Rooms, verifyDeployment } from './context.ts'
 import type { Embedder } from './embedding/embedder.ts'
 import { NearfieldError } from './errors.ts'
+import { letHeapGrow } from './heap.ts'
 import { listenControl } from './http/admin/control-socket.ts'
 import type { AdminServices, ServerStatus } from './http/admin/services.ts'
 import { createPublicApp } from './http/public-app.ts'
@@ -172,6 +173,7 @@ function administration(ground: Ground, rooms: Rooms, status: AdminServices['sta
  * @returns the exit code: 0 drained; 2 a setting was refused; 3 the database or the data folder could not be opened; 1 anything else
  */
 export async function runServer(environment?: Environment): Promise<number> {
+  letHeapGrow()
   const stop = untilSignal()
   try {
     const server = await startServer(environment)
