@@ -28,7 +28,7 @@ export async function finish(prepared: Prepared, windowVectors: readonly Float32
     if (finished.length > 0 && finished.length % inputsPerTurn === 0) await setImmediate()
     const pooled = poolByTokens(windowVectors.slice(from, from + windows), sequences.slice(from, from + windows))
     from += windows
-    finished.push(normalize(reduceDimensions(pooled, dimensions, deployment.standIn ? rotation : undefined)))
+    finished.push(normalize(reduceDimensions(pooled, dimensions, deployment.standIn ? rotation : undefined), dimensions))
   }
   return finished
 }

@@ -1,10 +1,10 @@
 import { NearfieldError } from '../errors.ts'
 
 /**
- * The vector at unit length, rounded to 32-bit floats once, at the end.
+ * The vector at unit length, rounded to 32-bit floats once, at the end; zeros follow up to `dimensions`.
  * @throws NearfieldError `engine_failed` when a number is not finite or all are zero: such a vector points nowhere
  */
-export function normalize(vector: Float64Array): Float32Array {
+export function normalize(vector: Float64Array, dimensions = vector.length): Float32Array {
   let sum = 0
   for (const value of vector) sum += value * value
   // One comparison covers every number: a NaN or an infinity anywhere makes the sum one.
@@ -14,7 +14,7 @@ export function normalize(vector: Float64Array): Float32Array {
     })
   }
   const scale = 1 / Math.sqrt(sum)
-  const unit = new Float32Array(vector.length)
-  for (let index = 0; index < unit.length; index++) unit[index] = (vector[index] ?? 0) * scale
+  const unit = new Float32Array(dimensions)
+  for (let index = 0; index < vector.length; index++) unit[index] = (vector[index] ?? 0) * scale
   return unit
 }
