@@ -6,7 +6,8 @@
  * that Node run npm. Progress goes to stderr; stdout belongs to the command.
  *
  *     start      run the server            test    types, lint, dead code, all tests
- *     nearfield  run the command line      setup   only install            pm  npm itself, run by the pinned Node
+ *     nearfield  run the command line      bench   measure the server
+ *     setup      only install              pm      npm itself, run by the pinned Node
  */
 import { installDependencies, npmArguments, stampDependencies } from './boot-install.mjs'
 import { withLock } from './boot-lock.mjs'
@@ -43,6 +44,9 @@ async function main() {
     case 'nearfield':
       await prepare()
       return node('cli/bin/nearfield.mjs', ...rest)
+    case 'bench':
+      await prepare()
+      return node('bench/bench.ts', ...rest)
     case 'test':
       await prepare()
       return runTests(rest)
@@ -53,7 +57,7 @@ async function main() {
       return status
     }
     default:
-      throw new BootError(`"${command ?? ''}" is not a command; choose start, test, nearfield, setup or pm.`, 'npm start')
+      throw new BootError(`"${command ?? ''}" is not a command; choose start, test, nearfield, bench, setup or pm.`, 'npm start')
   }
 }
 
