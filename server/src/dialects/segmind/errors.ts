@@ -6,7 +6,7 @@ import type { WireReply } from '../dialect.ts'
  * Where Segmind's status is not the plain one. Its 406 has two meanings here, content type and credits, and its model
  * page knows 502 but no 503. A value out of its range is 400, as the model page says ("Invalid parameters or request
  * format"); the gateway's 406 for a "value outside a declared fixed set" is documented only for media models and is
- * indistinguishable from an empty balance to a caller, so it is not imitated. Source: contracts 1.5.
+ * indistinguishable from an empty balance to a caller, so it is not imitated. Source: docs/guides/segmind-dialect.md.
  */
 const segmindStatus: Partial<Record<ErrorCode, number>> = {
   invalid_content_type: 406,

@@ -7,7 +7,7 @@ const texts = (description: string) =>
 
 const withoutEffect = 'Accepted and checked, but without effect on an embedding; the reply names it in `warnings`.'
 
-/** The parameters of the image template on the model page. They mean nothing to an embedding. Source: contracts 1.2. */
+/** The parameters of the image template on the model page. They mean nothing to an embedding. Source: docs/guides/segmind-dialect.md. */
 const templateProperties = {
   negative_prompt: Type.Optional(Type.String({ description: withoutEffect })),
   width: Type.Optional(Type.Integer({ minimum: 256, maximum: 1024, description: withoutEffect })),

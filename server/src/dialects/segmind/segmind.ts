@@ -4,10 +4,10 @@ import type { SegmindCall } from './decode.ts'
 import { encode } from './encode.ts'
 import { refuse } from './errors.ts'
 
-/** Segmind's v1: a key in `x-api-key`, a body per model, accounting in headers. Source: contracts 1. */
+/** Segmind's v1: a key in `x-api-key`, a body per model, accounting in headers. Source: docs/guides/segmind-dialect.md. */
 export const segmind: Dialect<SegmindCall> = { name: 'segmind', credential, encode, refuse }
 
-/** Segmind reads `x-api-key` alone; a bearer token is always refused. Source: contracts 1.1. */
+/** Segmind reads `x-api-key` alone; a bearer token is always refused. Source: docs/guides/segmind-dialect.md. */
 function credential(headers: RequestHeaders): string | undefined {
   const key = headers['x-api-key']
   if (typeof key === 'string' && key !== '') return key
