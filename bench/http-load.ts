@@ -13,7 +13,7 @@ export interface Load {
   readonly apiKey: string
   readonly connections: number
   readonly seconds: number
-  /** JSON bodies; every connection goes round them from a start of its own. */
+  /** JSON bodies, dealt out to the connections: each goes round its own. */
   readonly bodies: readonly string[]
 }
 
@@ -29,9 +29,9 @@ export async function loadServer(load: Load): Promise<LoadResult> {
     method: 'POST',
     headers,
     setupClient(client) {
-      const start = Math.floor((connection++ * load.bodies.length) / load.connections)
-      const ordered = [...load.bodies.slice(start), ...load.bodies.slice(0, start)]
-      client.setRequests(ordered.map((body) => ({ method: 'POST' as const, headers, body })))
+      const mine = load.bodies.filter((_, index) => index % load.connections === connection)
+      connection++
+      client.setRequests(mine.map((body) => ({ method: 'POST' as const, headers, body })))
     },
   })
   if (result.non2xx > 0 || result.errors > 0) {
