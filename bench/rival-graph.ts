@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { modelSources } from '../server/src/models/artifacts.ts'
-import { transpose } from '../server/src/models/bert-graph.ts'
+import { layerNorm, transpose } from '../server/src/models/bert-graph.ts'
 import type { Dense, Norm } from '../server/src/models/bert-weights.ts'
 import { allMiniLmL6V2 } from '../server/src/models/catalogue.ts'
 import { readWeights } from '../server/src/models/compile.ts'
@@ -19,15 +19,7 @@ export async function writeRivalModel(folder: string): Promise<string> {
   const weights = await readWeights(sources)
   const { hidden, heads, normEpsilon, vocabulary } = weights.architecture
   const graph = new GraphBuilder()
-  const norm = (input: string, name: string, { weight, bias }: Norm) =>
-    graph.node(
-      'LayerNormalization',
-      [input, graph.floats(`${name}.weight`, [hidden], weight), graph.floats(`${name}.bias`, [hidden], bias)],
-      name,
-      {
-        attributes: { axis: { integer: -1 }, epsilon: { float: normEpsilon } },
-      },
-    )
+  const norm = (input: string, name: string, parameters: Norm) => layerNorm(graph, input, name, parameters, normEpsilon)
   const words = graph.constant('words', 'float16', [vocabulary, hidden], weights.words)
   const word = graph.node('Cast', [graph.node('Gather', [words, 'input_ids'], 'word_halves')], 'word', {
     attributes: { to: { integer: 1 } },

@@ -38,15 +38,7 @@ export function buildBertGraph(weights: BertWeights, options: BertGraphOptions):
   const graph = new GraphBuilder()
   const observed: string[] = []
 
-  const norm = (input: string, name: string, { weight, bias }: Norm) =>
-    graph.node(
-      'LayerNormalization',
-      [input, graph.floats(`${name}.weight`, [hidden], weight), graph.floats(`${name}.bias`, [hidden], bias)],
-      name,
-      {
-        attributes: { axis: { integer: -1 }, epsilon: { float: normEpsilon } },
-      },
-    )
+  const norm = (input: string, name: string, parameters: Norm) => layerNorm(graph, input, name, parameters, normEpsilon)
   const linear = (input: string, name: string, dense: Dense) => {
     observed.push(...(options.observe?.(graph, input, name, dense.inputs) ?? []))
     return options.linear(graph, input, name, dense)
@@ -98,6 +90,14 @@ export function transpose<Numbers extends Float32Array | Int8Array>(from: Number
     for (let column = 0; column < columns; column++) into[column * rows + row] = from[row * columns + column] ?? 0
   }
   return into
+}
+
+/** Each row of `input`, `[..., hidden]`, at mean 0 and variance 1, then scaled and shifted. */
+export function layerNorm(graph: GraphBuilder, input: string, name: string, { weight, bias }: Norm, epsilon: number): string {
+  const parameters = [graph.floats(`${name}.weight`, [weight.length], weight), graph.floats(`${name}.bias`, [bias.length], bias)]
+  return graph.node('LayerNormalization', [input, ...parameters], name, {
+    attributes: { axis: { integer: -1 }, epsilon: { float: epsilon } },
+  })
 }
 
 /** Words plus positions, `[tokens, hidden]`. The words stay 16-bit, as the source has them: half the size, the same numbers. */
