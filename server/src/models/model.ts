@@ -1,13 +1,41 @@
+import type { TaskType } from '../embedding/request.ts'
+
+/** How the hidden states of a text become its vector: their mean, the first token's, or the last token's. */
+export type Pooling = 'mean' | 'cls' | 'last'
+
+/** Where the files of a model come from. */
+export type ModelSource =
+  | { readonly kind: 'npm'; readonly package: string; readonly folder: string }
+  | { readonly kind: 'hub'; readonly repository: string; readonly revision: string }
+
+/** What runs a model: our compiler, for the families it knows, or the ONNX file that its repository holds. */
+export type ModelFamily = 'bert' | 'xlm-roberta' | 'onnx'
+
+/** A published figure of quality, with the page that says it. */
+export interface PublishedScore {
+  readonly benchmark: string
+  readonly score: number
+  readonly source: string
+}
+
 /** The card of a model: what must be known to serve it correctly. Weights at a revision plus this is a model. */
 export interface ModelCard {
   /** The model's own name, such as `all-minilm-l6-v2`. */
   readonly name: string
   readonly description: string
   readonly licence: string
+  readonly source: ModelSource
+  readonly family: ModelFamily
+  readonly pooling: Pooling
   /** Length of the model's own vectors. */
   readonly dimensions: number
   /** Longest sequence the model reads at once, special tokens included. */
   readonly windowTokens: number
+  /** What is put before a text, by its purpose; a purpose that is not named here has no effect on the vector. */
+  readonly prompts: Readonly<Partial<Record<TaskType, string>>>
+  /** Lengths the model was trained to be cut to; empty where it was not. */
+  readonly matryoshka: readonly number[]
+  readonly score: PublishedScore | undefined
 }
 
 /** A name callers can ask for: a model served under settings and limits. */
