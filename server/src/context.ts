@@ -13,7 +13,8 @@ import { readGoldenTexts, readSimilarityPairs } from './models/golden.ts'
 import type { Deployment, ModelCard } from './models/model.ts'
 import { checkParity, type ParityReport, quickGoldenTexts } from './models/parity.ts'
 import { modelFingerprint, readRotation } from './models/rotation.ts'
-import { type Services, servedModels } from './serve.ts'
+import type { Services } from './serve.ts'
+import { alwaysLoaded, servedModels } from './served-models.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { createTelemetry, type Telemetry } from './telemetry.ts'
 import { type Clock, systemClock } from './time.ts'
@@ -87,7 +88,8 @@ export async function openServices(
   const models = deploymentsOf(config).map((deployment) => {
     const rotatedFingerprint = deployment.standIn ? modelFingerprint(compiled, rotation) : undefined
     const facts = { deployment, precision: compiled.precision, fingerprint, rotatedFingerprint }
-    return { deployment, tokenizer, embedder, rotation: rotation.matrix, space: (dimensions: number) => spaceName(facts, dimensions) }
+    const space = (dimensions: number) => spaceName(facts, dimensions)
+    return alwaysLoaded(deployment, { tokenizer, embedder, rotation: rotation.matrix, space })
   })
   return { clock, access: rooms.access, billing: rooms.billing, models: servedModels(models) }
 }

@@ -6,7 +6,6 @@ import type { Embedder, Tokenizer } from './embedding/embedder.ts'
 import { finish } from './embedding/finish.ts'
 import { type Prepared, prepare } from './embedding/prepare.ts'
 import type { EmbedRequest, EmbedTimings, InputReport } from './embedding/request.ts'
-import { NearfieldError } from './errors.ts'
 import type { Deployment } from './models/model.ts'
 import type { NanoDollars } from './money.ts'
 import type { Clock } from './time.ts'
@@ -21,13 +20,22 @@ export interface Services {
 
 export interface Models {
   /** @throws NearfieldError `model_not_found` */
-  find(name: string): ServedModel
+  find(name: string): ServedModel | Promise<ServedModel>
   list(): readonly Deployment[]
 }
 
-/** A deployment with what computes its vectors. */
+/** A name callers can ask for. Its model may be cold; a lease loads it. */
 export interface ServedModel {
   readonly deployment: Deployment
+  /**
+   * The model, loaded, and kept so until the lease is disposed. Waits while it is being loaded.
+   * @throws NearfieldError `unavailable`, `overloaded`; an aborted signal rejects with its reason
+   */
+  readonly lease: (wish: Pick<Caller, 'signal' | 'deadlineMs'>) => ModelLease | Promise<ModelLease>
+}
+
+/** What computes the vectors of a loaded model. */
+export interface LoadedModel {
   readonly tokenizer: Tokenizer
   readonly embedder: Embedder
   /** The orthogonal matrix that orders the dimensions of a stand-in, `[model.dimensions, model.dimensions]`. */
@@ -35,6 +43,8 @@ export interface ServedModel {
   /** Names the vector space of answers with so many dimensions. */
   space(dimensions: number): string
 }
+
+export interface ModelLease extends LoadedModel, Disposable {}
 
 /** Who asks, and until when the answer is wanted. */
 export interface Caller {
@@ -79,12 +89,14 @@ export interface ServeTimings extends EmbedTimings {
 export async function serve(request: EmbedRequest, caller: Caller, services: Services): Promise<Served> {
   const { access, billing, clock } = services
   const { principal, signal } = caller
-  const model = services.models.find(request.deployment)
-  access.authorize(principal, model.deployment)
+  const { deployment, lease } = await services.models.find(request.deployment)
+  access.authorize(principal, deployment)
   const rateLimit = access.countRequest(principal)
 
+  const askedMs = clock.monotonicMs()
+  using model = await lease(caller)
   const startMs = clock.monotonicMs()
-  const prepared = await prepare(request, model.deployment, model.tokenizer)
+  const prepared = await prepare(request, deployment, model.tokenizer)
   access.countTokens(principal, prepared.tokensBilled)
   signal.throwIfAborted()
 
@@ -98,7 +110,7 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   const finishedMs = clock.monotonicMs()
   const receipt = await unlessAborted(reservation.post(), signal)
   return {
-    model: model.deployment.model.name,
+    model: deployment.model.name,
     space: model.space(prepared.dimensions),
     vectors,
     reports: prepared.reports,
@@ -109,7 +121,7 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
     rateLimit,
     timings: {
       tokenizeMs: preparedMs - startMs,
-      queueMs: outcome.queueMs,
+      queueMs: startMs - askedMs + outcome.queueMs,
       inferMs: outcome.inferMs,
       commitMs: reservedMs - preparedMs + clock.monotonicMs() - finishedMs,
     },
@@ -131,18 +143,5 @@ async function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal)
     return await Promise.race([work, aborted.promise])
   } finally {
     signal.removeEventListener('abort', abort)
-  }
-}
-
-/** The catalogue of the models that are loaded. */
-export function servedModels(models: readonly ServedModel[]): Models {
-  const byName = new Map(models.map((model) => [model.deployment.name, model]))
-  return {
-    find(name) {
-      const model = byName.get(name)
-      if (model !== undefined) return model
-      throw new NearfieldError('model_not_found', `There is no model "${name}" here. There are: ${[...byName.keys()].join(', ')}.`)
-    },
-    list: () => models.map(({ deployment }) => deployment),
   }
 }

@@ -44,6 +44,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'upstream/': [...ground, ...settings, 'models/', 'embedding/embedder.ts'],
   'dialects/': [...ground, 'embedding/request.ts'],
   'serve.ts': [...ground, ...settings, 'access/', 'models/', 'embedding/', 'billing/'],
+  'served-models.ts': [...ground, 'models/', 'serve.ts'],
   'context.ts': ['*', '!http/', '!main.ts'],
   'http/': ['*', '!main.ts', '!context.ts'],
   'main.ts': ['*'],

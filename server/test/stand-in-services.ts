@@ -4,7 +4,8 @@ import type { Billing, Charge } from '../src/billing/reservation.ts'
 import type { Embedder, Tokenizer } from '../src/embedding/embedder.ts'
 import { NearfieldError } from '../src/errors.ts'
 import { deploymentsOf } from '../src/models/catalogue.ts'
-import { type Services, servedModels } from '../src/serve.ts'
+import type { Services } from '../src/serve.ts'
+import { alwaysLoaded, servedModels } from '../src/served-models.ts'
 import { type Clock, systemClock } from '../src/time.ts'
 
 export const standInKey = 'nf_live_stand_in'
@@ -46,13 +47,14 @@ export function standInServices(embedder: Embedder = hashingEmbedder, clock: Clo
     credits: async () => ({ paid: 0n, free: balance }),
   }
   const models = servedModels(
-    deploymentsOf({ standIn: true }).map((deployment) => ({
-      deployment,
-      tokenizer: bytesTokenizer,
-      embedder,
-      rotation: undefined,
-      space: (dimensions: number) => `stand-in/${dimensions}`,
-    })),
+    deploymentsOf({ standIn: true }).map((deployment) =>
+      alwaysLoaded(deployment, {
+        tokenizer: bytesTokenizer,
+        embedder,
+        rotation: undefined,
+        space: (dimensions: number) => `stand-in/${dimensions}`,
+      }),
+    ),
   )
   const services: Services = { clock, access, billing, models }
   return { services, charges }
@@ -60,8 +62,8 @@ export function standInServices(embedder: Embedder = hashingEmbedder, clock: Clo
 
 /** A token per byte. */
 const bytesTokenizer: Tokenizer = {
-  startId: 256,
-  endId: 257,
+  startIds: [256],
+  endIds: [257],
   encode: (text, tokensMax = Number.POSITIVE_INFINITY) => Int32Array.from(Buffer.from(text).subarray(0, tokensMax)),
 }
 
