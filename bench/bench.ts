@@ -62,7 +62,7 @@ try {
 async function main(): Promise<void> {
   const model = await compileModel({ card: allMiniLmL6V2, precision: config.engine.precision, dataDirectory: scratch, onProgress: say })
   const tokenizer = await loadTokenizer(model.tokenizerPath)
-  const tokenize = (text: string) => [tokenizer.startId, ...tokenizer.encode(text), tokenizer.endId]
+  const tokenize = (text: string) => [...tokenizer.startIds, ...tokenizer.encode(text), ...tokenizer.endIds]
   say(
     `${replicas} replicas with ${threadsPerReplica} thread each on ${os.availableParallelism()} cores, ${config.engine.precision}, node ${process.version}`,
   )

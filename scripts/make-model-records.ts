@@ -22,7 +22,7 @@ const tokenizer = await loadTokenizer(sources.tokenizer.path)
 const weights = await readWeights(sources)
 const run = await openGraph(buildCalibrationGraph(weights, card.windowTokens))
 const sequenceOf = (text: string) =>
-  Int32Array.of(tokenizer.startId, ...tokenizer.encode(text).subarray(0, card.windowTokens - 2), tokenizer.endId)
+  Int32Array.of(...tokenizer.startIds, ...tokenizer.encode(text).subarray(0, card.windowTokens - 2), ...tokenizer.endIds)
 
 const texts = await readCalibrationTexts()
 const record = await calibrate(denseLayers(weights.architecture), texts.map(sequenceOf), (sequence) => run([sequence]))

@@ -40,8 +40,8 @@ export interface Tokenizer {
    * Any string is safe, lone surrogates and NUL included.
    */
   encode(text: string, tokensMax?: number): Int32Array
-  /** Id put before every sequence, such as `[CLS]`. */
-  readonly startId: number
-  /** Id put after every sequence, such as `[SEP]`. */
-  readonly endId: number
+  /** Ids put before every sequence, such as `[CLS]`; empty for a model that wants none. */
+  readonly startIds: readonly number[]
+  /** Ids put after every sequence, such as `[SEP]`; empty for a model that wants none. */
+  readonly endIds: readonly number[]
 }

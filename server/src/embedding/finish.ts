@@ -18,7 +18,7 @@ const inputsPerTurn = 32
  * @throws NearfieldError `engine_failed` when a window is missing, has a wrong length, or a number is not finite
  */
 export async function finish(prepared: Prepared, windowVectors: readonly Float32Array[], rotation?: Float32Array): Promise<Float32Array[]> {
-  const { deployment, dimensions, reports, sequences } = prepared
+  const { deployment, dimensions, reports, sequences, specialTokens } = prepared
   if (windowVectors.length !== sequences.length || windowVectors.some((vector) => vector.length !== deployment.model.dimensions)) {
     throw new NearfieldError('engine_failed', undefined, { cause: new Error('the engine gave vectors of the wrong number or length') })
   }
@@ -26,22 +26,22 @@ export async function finish(prepared: Prepared, windowVectors: readonly Float32
   let from = 0
   for (const { windows } of reports) {
     if (finished.length > 0 && finished.length % inputsPerTurn === 0) await setImmediate()
-    const pooled = poolByTokens(windowVectors.slice(from, from + windows), sequences.slice(from, from + windows))
+    const pooled = poolByTokens(windowVectors.slice(from, from + windows), sequences.slice(from, from + windows), specialTokens)
     from += windows
     finished.push(normalize(reduceDimensions(pooled, dimensions, deployment.standIn ? rotation : undefined), dimensions))
   }
   return finished
 }
 
-/** The mean of the windows, each weighing as much as it has tokens between its two special ones. One window is itself. */
-function poolByTokens(vectors: readonly Float32Array[], sequences: readonly Int32Array[]): Float64Array {
+/** The mean of the windows, each weighing as much as it has tokens between its special ones. One window is itself. */
+function poolByTokens(vectors: readonly Float32Array[], sequences: readonly Int32Array[], specialTokens: number): Float64Array {
   const [first] = vectors
   if (first === undefined) throw new RangeError('an input has no window')
   const pooled = new Float64Array(first)
   if (vectors.length === 1) return pooled
   pooled.fill(0)
   for (const [window, vector] of vectors.entries()) {
-    const weight = (sequences[window]?.length ?? 0) - 2
+    const weight = (sequences[window]?.length ?? 0) - specialTokens
     for (let index = 0; index < pooled.length; index++) pooled[index] = (pooled[index] ?? 0) + weight * (vector[index] ?? 0)
   }
   // Dividing by the sum of the weights would change no direction, and only the direction is kept.

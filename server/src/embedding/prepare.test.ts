@@ -8,8 +8,8 @@ import type { EmbedRequest } from './request.ts'
 
 /** A token per character, its code: long texts are cheap to write. */
 const characters: Tokenizer = {
-  startId: -1,
-  endId: -2,
+  startIds: [-1],
+  endIds: [-2],
   encode: (text, tokensMax = Number.POSITIVE_INFINITY) =>
     Int32Array.from([...text].slice(0, tokensMax), (character) => character.charCodeAt(0)),
 }
@@ -42,7 +42,7 @@ describe('prepare', () => {
           next += report.windows
           for (const window of windows) {
             expect(window.length).toBeLessThanOrEqual(pooled.model.windowTokens)
-            expect([window[0], window.at(-1)]).toEqual([characters.startId, characters.endId])
+            expect([window[0], window.at(-1)]).toEqual([-1, -2])
           }
           const read = windows.flatMap((window) => [...window.slice(1, -1)])
           expect(read).toEqual([...characters.encode(inputs[index] ?? '', pooled.inputTokensMax)])

@@ -16,12 +16,12 @@ export interface Prepared {
   readonly sequences: readonly Int32Array[]
   /** Tokens to bill: what goes into the vectors, special tokens once per input. */
   readonly tokensBilled: number
+  /** Special tokens of every sequence. */
+  readonly specialTokens: number
   /** What the caller asked for and this model cannot give, a sentence each. */
   readonly warnings: readonly string[]
 }
 
-/** Special tokens of an input: one before it, one after it. */
-const specialTokens = 2
 /** Tokens are counted exactly up to this multiple of a deployment's limit; a longer text is reported as at least that long. */
 const countedMultiple = 4
 /** After so many characters a long list lets other requests have the thread; about five milliseconds. */
@@ -56,7 +56,8 @@ export async function prepare(request: EmbedRequest, deployment: Deployment, tok
       await setImmediate()
     }
   }
-  return { deployment, dimensions, reports, sequences, tokensBilled, warnings: warningsOf(request, dimensions, deployment) }
+  const specialTokens = specialTokensOf(tokenizer)
+  return { deployment, dimensions, reports, sequences, tokensBilled, specialTokens, warnings: warningsOf(request, dimensions, deployment) }
 }
 
 function prepareInput(ids: Int32Array, index: number, request: EmbedRequest, deployment: Deployment, tokenizer: Tokenizer) {
@@ -74,10 +75,11 @@ function prepareInput(ids: Int32Array, index: number, request: EmbedRequest, dep
       { details: { field: 'input', index, tokens: ids.length, tokensMax: inputTokensMax } },
     )
   }
+  const specialTokens = specialTokensOf(tokenizer)
   const contentTokensMax = model.windowTokens - specialTokens
   const usable = longInputs === 'cut' ? Math.min(inputTokensMax, contentTokensMax) : inputTokensMax
   const used = ids.subarray(0, usable)
-  const windows = splitWindows(used, contentTokensMax, tokenizer.startId, tokenizer.endId)
+  const windows = splitWindows(used, contentTokensMax, tokenizer)
   const report: InputReport = {
     tokensSeen: ids.length + specialTokens,
     tokensUsed: used.length + specialTokens,
@@ -85,6 +87,11 @@ function prepareInput(ids: Int32Array, index: number, request: EmbedRequest, dep
     windows: windows.length,
   }
   return { report, windows }
+}
+
+/** Special tokens of an input: those before it and those after it. */
+function specialTokensOf({ startIds, endIds }: Tokenizer): number {
+  return startIds.length + endIds.length
 }
 
 function dimensionsOf(request: EmbedRequest, deployment: Deployment): number {

@@ -1,12 +1,16 @@
+import type { Tokenizer } from './embedder.ts'
+
+type SpecialIds = Pick<Tokenizer, 'startIds' | 'endIds'>
+
 /**
- * The sequences a model reads a text in: consecutive windows of at most `contentTokensMax` tokens, each between its
- * start and end id. One token after the other, none twice, none left out.
+ * The sequences a model reads a text in: consecutive windows of at most `contentTokensMax` tokens, each between the
+ * tokenizer's start and end ids. One token after the other, none twice, none left out.
  *
  * The windows differ by one token at most, instead of full ones and a rest: a rest of a few tokens makes a vector of
  * little meaning. Measured over retrieval sets, nDCG@10: 59.9 against 59.1 where texts are little longer than a window,
  * 27.7 against 27.8 where all fill 2 048 tokens.
  */
-export function splitWindows(ids: Int32Array, contentTokensMax: number, startId: number, endId: number): Int32Array[] {
+export function splitWindows(ids: Int32Array, contentTokensMax: number, { startIds, endIds }: SpecialIds): Int32Array[] {
   const count = Math.max(1, Math.ceil(ids.length / contentTokensMax))
   const least = Math.floor(ids.length / count)
   const longer = ids.length % count
@@ -14,10 +18,10 @@ export function splitWindows(ids: Int32Array, contentTokensMax: number, startId:
   let from = 0
   for (let window = 0; window < count; window++) {
     const tokens = least + (window < longer ? 1 : 0)
-    const sequence = new Int32Array(tokens + 2)
-    sequence[0] = startId
-    sequence.set(ids.subarray(from, from + tokens), 1)
-    sequence[tokens + 1] = endId
+    const sequence = new Int32Array(startIds.length + tokens + endIds.length)
+    sequence.set(startIds)
+    sequence.set(ids.subarray(from, from + tokens), startIds.length)
+    sequence.set(endIds, startIds.length + tokens)
     windows.push(sequence)
     from += tokens
   }

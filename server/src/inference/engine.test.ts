@@ -203,7 +203,7 @@ describe('starting and stopping an engine', () => {
   it('refuses to start, leaving no process behind, when no graph passes', async () => {
     let seen: readonly Float32Array[] = []
     const gate: EngineOptions['gate'] = async ({ embed: run, tokenizer }) => {
-      seen = await run([Int32Array.of(tokenizer.startId, ...tokenizer.encode('a text'), tokenizer.endId)])
+      seen = await run([Int32Array.of(...tokenizer.startIds, ...tokenizer.encode('a text'), ...tokenizer.endIds)])
       return 'Too far off.'
     }
     await expect(start({ replicas: 1 }, { gate })).rejects.toMatchObject({

@@ -94,7 +94,7 @@ describe('the tokenizer', () => {
     expect(golden.length).toBeGreaterThan(100)
     for (const { text: sentence, ids } of golden) {
       const content = tokenizer.encode(sentence, allMiniLmL6V2.windowTokens - 2)
-      expect([tokenizer.startId, ...content, tokenizer.endId]).toEqual([...ids])
+      expect([...tokenizer.startIds, ...content, ...tokenizer.endIds]).toEqual([...ids])
     }
   })
 

@@ -36,8 +36,8 @@ function readVocabulary(description: unknown): WordPieceVocabulary {
   return {
     ids,
     specials,
-    startId: idOf(text(start, 'id')),
-    endId: idOf(text(end, 'id')),
+    startIds: [idOf(text(start, 'id'))],
+    endIds: [idOf(text(end, 'id'))],
     unknownId: idOf(text(model, 'unk_token')),
     continuation: text(model, 'continuing_subword_prefix'),
     wordCharactersMax: whole(field(model, 'max_input_chars_per_word'), 'max_input_chars_per_word'),

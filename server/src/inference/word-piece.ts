@@ -3,8 +3,8 @@ import type { Tokenizer } from '../embedding/embedder.ts'
 /** What the tokenizer of a BERT model needs to know. */
 export interface WordPieceVocabulary {
   readonly ids: ReadonlyMap<string, number>
-  readonly startId: number
-  readonly endId: number
+  readonly startIds: readonly number[]
+  readonly endIds: readonly number[]
   /** Stands for a word that cannot be put together from pieces. */
   readonly unknownId: number
   /** Texts that are a token as they stand, wherever they stand, such as `[SEP]`. */
@@ -28,8 +28,8 @@ const codePoints = 0x11_0000
  * to be known is not even kept. Both keep hostile texts cheap, which normalising the whole text first cannot.
  */
 export class WordPieceTokenizer implements Tokenizer {
-  readonly startId: number
-  readonly endId: number
+  readonly startIds: readonly number[]
+  readonly endIds: readonly number[]
   readonly #vocabulary: WordPieceVocabulary
   readonly #pieceLengthMax: number
   /** Special tokens by their first character. */
@@ -40,8 +40,8 @@ export class WordPieceTokenizer implements Tokenizer {
 
   constructor(vocabulary: WordPieceVocabulary) {
     this.#vocabulary = vocabulary
-    this.startId = vocabulary.startId
-    this.endId = vocabulary.endId
+    this.startIds = vocabulary.startIds
+    this.endIds = vocabulary.endIds
     this.#pieceLengthMax = Math.max(...[...vocabulary.ids.keys()].map((piece) => piece.length))
     const specials = [...vocabulary.specials].map(([text, id]) => ({ text, id, first: text.codePointAt(0) ?? 0 }))
     this.#specials = Map.groupBy(specials, ({ first }) => first)

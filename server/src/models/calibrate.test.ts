@@ -17,7 +17,7 @@ test('the committed record is what the committed texts give, to the rounding of 
   const tokenizer = await loadTokenizer(sources.tokenizer.path)
   const run = await openGraph(buildCalibrationGraph(weights, card.windowTokens))
   const sequences = (await readCalibrationTexts()).map((text) =>
-    Int32Array.of(tokenizer.startId, ...tokenizer.encode(text).subarray(0, card.windowTokens - 2), tokenizer.endId),
+    Int32Array.of(...tokenizer.startIds, ...tokenizer.encode(text).subarray(0, card.windowTokens - 2), ...tokenizer.endIds),
   )
   const record = await calibrate(layers, sequences, (sequence) => run([sequence]))
   let worst = 0

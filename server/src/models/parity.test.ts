@@ -11,8 +11,8 @@ const quick = quickGoldenTexts(golden)
 
 /** Knows the golden texts by heart; the real tokenizer is held to them in its own room. */
 const tokenizer: Tokenizer = {
-  startId: 101,
-  endId: 102,
+  startIds: [101],
+  endIds: [102],
   encode: (text) => golden.find((one) => one.text === text)?.ids.slice(1, -1) ?? new Int32Array(0),
 }
 const check = { tokenizer, windowTokens: allMiniLmL6V2.windowTokens }

@@ -145,7 +145,9 @@ function largestDifference(left: readonly Float32Array[], right: readonly Float3
 }
 
 function sequenceOf({ tokenizer, windowTokens }: ParityCheck, text: string): Int32Array {
-  return Int32Array.of(tokenizer.startId, ...tokenizer.encode(text).subarray(0, windowTokens - 2), tokenizer.endId)
+  const { startIds, endIds } = tokenizer
+  const contentMax = windowTokens - startIds.length - endIds.length
+  return Int32Array.of(...startIds, ...tokenizer.encode(text, contentMax), ...endIds)
 }
 
 function sameIds(a: Int32Array, b: Int32Array): boolean {
