@@ -7,6 +7,7 @@ export type Pooling = 'mean' | 'cls' | 'last'
 export type ModelSource =
   | { readonly kind: 'npm'; readonly package: string; readonly folder: string }
   | { readonly kind: 'hub'; readonly repository: string; readonly revision: string }
+  | { readonly kind: 'folder' }
 
 /** What runs a model: our compiler, for the families it knows, or the ONNX file that its repository holds. */
 export type ModelFamily = 'bert' | 'xlm-roberta' | 'onnx'

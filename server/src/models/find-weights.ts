@@ -1,0 +1,61 @@
+import type { ModelFamily } from './model.ts'
+import { ModelError } from './model-error.ts'
+
+/** What runs a model, and the file that holds its weights. */
+export interface FoundWeights {
+  readonly family: ModelFamily
+  readonly weights: string
+  /** Files the weights need beside them: an ONNX file keeps large tensors outside. */
+  readonly beside: readonly string[]
+}
+
+/** Whole models first; the smaller ones lose accuracy and are taken only where nothing else is there. */
+const onnxNames = [
+  'onnx/model.onnx',
+  'model.onnx',
+  'onnx/model_fp16.onnx',
+  'onnx/model_quantized.onnx',
+  'onnx/model_int8.onnx',
+  'model_quantized.onnx',
+]
+
+/**
+ * Decides from a config.json and the names in its repository what runs the model. The families the compiler builds need
+ * safetensors and an architecture without code of its own; everything else runs its ONNX file. Code in a repository is
+ * never run, so a model with code of its own needs an ONNX file, too.
+ * @throws ModelError when neither is there
+ */
+export function findWeights(config: Readonly<Record<string, unknown>>, names: readonly string[], model: string): FoundWeights {
+  const family = compiledFamily(config)
+  const safetensors = names.filter((name) => /^model(\.\w+)?\.safetensors$/.test(name))
+  if (family !== undefined && safetensors[0] !== undefined) {
+    if (safetensors.length === 1) return { family, weights: safetensors[0], beside: [] }
+    if (safetensors.includes('model.safetensors')) return { family, weights: 'model.safetensors', beside: [] }
+    throw new ModelError(`The model ${model} has several files of weights (${safetensors.join(', ')}), and which one to use is not said.`)
+  }
+  const onnx = onnxNames.find((name) => names.includes(name))
+  if (onnx !== undefined) return { family: 'onnx', weights: onnx, beside: names.filter((name) => isBeside(name, onnx)) }
+  throw new ModelError(
+    `The model ${model} cannot be run: ${reasonAgainstCompiling(config, names)}, and it has none of the files ${onnxNames.join(', ')}. ` +
+      'Code in a repository is never run.',
+  )
+}
+
+/** Such as `model.onnx_data`, `model.onnx_data_1` or `model.onnx.data`. */
+function isBeside(name: string, onnx: string): boolean {
+  return name.startsWith(onnx) && /^[._]data(_\d+)?$/.test(name.slice(onnx.length))
+}
+
+function compiledFamily(config: Readonly<Record<string, unknown>>): 'bert' | 'xlm-roberta' | undefined {
+  const { model_type: type, position_embedding_type: positions } = config
+  if (config.auto_map !== undefined || (positions !== undefined && positions !== 'absolute')) return undefined
+  return type === 'bert' || type === 'xlm-roberta' ? type : undefined
+}
+
+function reasonAgainstCompiling(config: Readonly<Record<string, unknown>>, names: readonly string[]): string {
+  if (config.auto_map !== undefined) return 'it brings code of its own'
+  if (compiledFamily(config) === undefined) return `the compiler does not build the architecture ${String(config.model_type)}`
+  return names.some((name) => /^model-\d+-of-\d+\.safetensors$/.test(name))
+    ? 'its weights are spread over several safetensors files'
+    : 'it has no model.safetensors'
+}
