@@ -9,22 +9,37 @@ const startTimeoutMs = 120_000
 export interface RunningServer extends AsyncDisposable {
   readonly url: string
   readonly apiKey: string
+  readonly dataDirectory: string
+  readonly process: ChildProcess
+}
+
+export interface ServerOptions {
+  readonly environment?: Readonly<Record<string, string>>
+  /** What Node is told before the server's own file, such as `--unhandled-rejections=strict`. */
+  readonly nodeArguments?: readonly string[]
+  /** Told what the server writes on standard error, which otherwise goes to this process's own. */
+  readonly onError?: (text: string) => void
 }
 
 /** Starts the server as `npm start` does, on a fresh data folder with metering and PGlite, and reads its key from stdout. */
-export async function startServer(environment: Record<string, string> = {}): Promise<RunningServer> {
+export async function startServer({ environment = {}, nodeArguments = [], onError }: ServerOptions = {}): Promise<RunningServer> {
   const dataDirectory = await mkdtemp(path.join(os.tmpdir(), 'nearfield-bench-'))
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, '../server/src/main.ts')], {
+  const child = spawn(process.execPath, [...nodeArguments, path.join(import.meta.dirname, '../server/src/main.ts')], {
     env: { ...process.env, PORT: '0', NEARFIELD_DATA_DIR: dataDirectory, NEARFIELD_LOG_LEVEL: 'warn', ...environment },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', onError === undefined ? 'inherit' : 'pipe'],
   })
+  if (onError !== undefined) child.stderr?.setEncoding('utf8').on('data', onError)
   const { url, apiKey } = await readAnnouncement(child)
   return {
     url,
     apiKey,
+    dataDirectory,
+    process: child,
     async [Symbol.asyncDispose]() {
-      child.kill('SIGTERM')
-      await once(child, 'exit')
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGTERM')
+        await once(child, 'exit')
+      }
       await rm(dataDirectory, { recursive: true, force: true })
     },
   }

@@ -7,7 +7,8 @@
  *
  *     start      run the server            test    types, lint, dead code, all tests
  *     nearfield  run the command line      bench   measure the server
- *     setup      only install              pm      npm itself, run by the pinned Node
+ *     soak       watch its memory          setup   only install
+ *     pm         npm itself, run by the pinned Node
  */
 import { installDependencies, npmArguments, stampDependencies } from './boot-install.mjs'
 import { withLock } from './boot-lock.mjs'
@@ -45,8 +46,9 @@ async function main() {
       await prepare()
       return node('cli/bin/nearfield.mjs', ...rest)
     case 'bench':
+    case 'soak':
       await prepare()
-      return node('bench/bench.ts', ...rest)
+      return node(`bench/${command}.ts`, ...rest)
     case 'test':
       await prepare()
       return runTests(rest)
@@ -57,7 +59,7 @@ async function main() {
       return status
     }
     default:
-      throw new BootError(`"${command ?? ''}" is not a command; choose start, test, nearfield, bench, setup or pm.`, 'npm start')
+      throw new BootError(`"${command ?? ''}" is not a command; choose start, test, nearfield, bench, soak, setup or pm.`, 'npm start')
   }
 }
 
