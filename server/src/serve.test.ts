@@ -10,6 +10,7 @@ const request: EmbedRequest = {
   inputs: ['hello', 'there'],
   taskType: 'TASK_TYPE_UNSPECIFIED',
   dimensions: undefined,
+  outputType: 'float',
   truncate: 'end',
 }
 

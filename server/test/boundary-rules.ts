@@ -42,7 +42,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'embedding/': [...ground, ...settings],
   'inference/': [...ground, ...settings, 'models/', 'embedding/embedder.ts'],
   'upstream/': [...ground, ...settings, 'models/', 'embedding/embedder.ts'],
-  'dialects/': [...ground, 'embedding/request.ts'],
+  'dialects/': [...ground, 'embedding/request.ts', 'embedding/output-type.ts'],
   'serve.ts': [...ground, ...settings, 'access/', 'models/', 'embedding/', 'billing/'],
   'served-models.ts': [...ground, 'models/', 'serve.ts'],
   'context.ts': ['*', '!http/', '!main.ts'],

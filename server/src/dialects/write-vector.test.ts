@@ -1,13 +1,16 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { shortestFloat32, vectorBytesMax, writeVector } from './write-vector.ts'
+import type { OutputVector } from '../embedding/output-type.ts'
+import { shortestFloat32, significantLength, vectorBytesMax, writeVector } from './write-vector.ts'
 
 const comma = 44
 
-function textOf(vector: Float32Array, separator?: 32 | 44): string {
-  const target = Buffer.alloc(vectorBytesMax([vector]) + 1)
-  const end = writeVector(target, 0, vector, separator)
-  expect(end).toBeLessThanOrEqual(vectorBytesMax([vector]))
+function textOf(vector: OutputVector, separator?: 32 | 44): string {
+  const significant = significantLength(vector)
+  const bytesMax = vectorBytesMax(vector.length, significant)
+  const target = Buffer.alloc(bytesMax + 1)
+  const end = writeVector(target, 0, vector, significant, separator)
+  expect(end).toBeLessThanOrEqual(bytesMax)
   return target.toString('latin1', 0, end)
 }
 
@@ -62,4 +65,24 @@ test('the separator may be a space', () => {
   expect(textOf(Float32Array.of(0.5, -0.25, 0, 0), 32)).toBe('0.5 -0.25 0 0')
   expect(textOf(Float32Array.of(0.5, -0.25, 0, 0), comma)).toBe('0.5,-0.25,0,0')
   expect(textOf(Float32Array.of(0, 0), 32)).toBe('0 0')
+})
+
+test('whole numbers of a byte are written as they are', () => {
+  const signed = Int8Array.from({ length: 256 }, (_, index) => index - 128)
+  const unsigned = Uint8Array.from({ length: 256 }, (_, index) => index)
+  expect(textOf(signed)).toBe([...signed].join())
+  expect(textOf(unsigned, 32)).toBe([...unsigned].join(' '))
+  expect(textOf(Int8Array.of(-5, 0, 0))).toBe('-5,0,0')
+})
+
+test('the zeros at the end are counted right, wherever the vector starts in its buffer and whatever its length', () => {
+  const buffer = new Float32Array(64)
+  fc.assert(
+    fc.property(fc.nat(8), fc.nat(40), fc.nat(40), fc.constantFrom(1, -1e-45, 1e-45), (start, head, tail, last) => {
+      const vector = buffer.subarray(start, start + Math.min(head + tail, 48)).fill(0)
+      const significant = Math.min(head, vector.length)
+      vector.fill(last, 0, significant)
+      expect(significantLength(vector)).toBe(significant)
+    }),
+  )
 })

@@ -1,9 +1,11 @@
+import type { OutputVector } from '../embedding/output-type.ts'
+
 /**
- * Writes float32 vectors as decimal text, straight into bytes.
+ * Writes vectors as decimal text, straight into bytes.
  *
- * Every value is written in the fewest digits that still name the same float32, in the layout JavaScript itself uses
- * (`0.0123`, `1.5e-7`). A double's 17 digits would be twice as long and say nothing more. Trailing zeros, such as the
- * padding of a vector shorter than the answer, are copied from a constant.
+ * Every float32 is written in the fewest digits that still name it, in the layout JavaScript itself uses (`0.0123`,
+ * `1.5e-7`). A double's 17 digits would be twice as long and say nothing more. Trailing zeros, such as the padding of a
+ * vector shorter than the answer, are copied from a constant.
  */
 
 const comma = 44
@@ -27,28 +29,27 @@ function separatedZeros(separator: number): Buffer {
   return Buffer.alloc(8192, Buffer.from([separator, zero]))
 }
 
-/** How many bytes `writeVector` may need for these vectors. */
-export function vectorBytesMax(vectors: readonly Float32Array[]): number {
-  let bytes = 0
-  for (const vector of vectors) {
-    const significant = lengthWithoutTrailingZeros(vector)
-    bytes += significant * valueBytesMax + (vector.length - significant) * 2
-  }
-  return bytes
+/** How many bytes `writeVector` may need for a vector of `length` numbers, of which the last are zero from `significant` on. */
+export function vectorBytesMax(length: number, significant: number): number {
+  return significant * valueBytesMax + (length - significant) * 2
 }
 
 /**
  * Writes the values of `vector`, `[dimensions]`, with one separator byte between them and none after the last.
- * Values must be finite.
+ * Values must be finite; `significant` is what `significantLength` says of the vector.
  * @returns the offset after the last byte written
  */
-export function writeVector(target: Buffer, offset: number, vector: Float32Array, separator: typeof comma | typeof space = comma): number {
-  const significant = lengthWithoutTrailingZeros(vector)
-  let at = offset
-  for (let index = 0; index < significant; index++) {
-    if (index > 0) target[at++] = separator
-    at = writeValue(target, at, vector[index] ?? 0)
-  }
+export function writeVector(
+  target: Buffer,
+  offset: number,
+  vector: OutputVector,
+  significant: number,
+  separator: typeof comma | typeof space = comma,
+): number {
+  let at =
+    vector instanceof Float32Array
+      ? writeFloats(target, offset, vector, significant, separator)
+      : writeSmallWholeNumbers(target, offset, vector, significant, separator)
   if (significant === vector.length) return at
   if (significant === 0) target[at++] = zero
   const run = zeroRun[separator]
@@ -61,10 +62,42 @@ export function writeVector(target: Buffer, offset: number, vector: Float32Array
   return at
 }
 
-function lengthWithoutTrailingZeros(vector: Float32Array): number {
+/** How many numbers are left when the zeros at the end are cut off. */
+export function significantLength(vector: OutputVector): number {
   let length = vector.length
+  // Two float32 at a step: as one double they are zero when both are. A padded vector has thousands of zeros.
+  if (vector instanceof Float32Array && vector.byteOffset % 8 === 0 && length % 2 === 0) {
+    const pairs = new Float64Array(vector.buffer, vector.byteOffset, length / 2)
+    let count = pairs.length
+    while (count > 0 && pairs[count - 1] === 0) count--
+    length = count * 2
+  }
   while (length > 0 && vector[length - 1] === 0) length--
   return length
+}
+
+function writeFloats(target: Buffer, offset: number, vector: Float32Array, count: number, separator: number): number {
+  let at = offset
+  for (let index = 0; index < count; index++) {
+    if (index > 0) target[at++] = separator
+    at = writeValue(target, at, vector[index] ?? 0)
+  }
+  return at
+}
+
+/** Whole numbers of at most three digits. */
+function writeSmallWholeNumbers(target: Buffer, offset: number, vector: Int8Array | Uint8Array, count: number, separator: number): number {
+  let at = offset
+  for (let index = 0; index < count; index++) {
+    if (index > 0) target[at++] = separator
+    const value = vector[index] ?? 0
+    if (value < 0) target[at++] = minus
+    const magnitude = Math.abs(value)
+    if (magnitude >= 100) target[at++] = zero + ((magnitude / 100) | 0)
+    if (magnitude >= 10) target[at++] = zero + (((magnitude / 10) | 0) % 10)
+    target[at++] = zero + (magnitude % 10)
+  }
+  return at
 }
 
 /**

@@ -26,7 +26,15 @@ const pooled: Deployment = {
 const cut: Deployment = { ...pooled, name: 'small', standIn: false, longInputs: 'cut' }
 
 function request(inputs: readonly string[], rest: Partial<EmbedRequest> = {}): EmbedRequest {
-  return { deployment: 'wide', inputs, taskType: 'TASK_TYPE_UNSPECIFIED', dimensions: undefined, truncate: 'end', ...rest }
+  return {
+    deployment: 'wide',
+    inputs,
+    taskType: 'TASK_TYPE_UNSPECIFIED',
+    dimensions: undefined,
+    outputType: 'float',
+    truncate: 'end',
+    ...rest,
+  }
 }
 
 const texts = fc.array(fc.string({ minLength: 1, maxLength: 500, unit: fc.constantFrom('a', 'b', 'c') }), { minLength: 1, maxLength: 8 })

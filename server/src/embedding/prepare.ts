@@ -97,7 +97,14 @@ function specialTokensOf({ startIds, endIds }: Tokenizer): number {
 function dimensionsOf(request: EmbedRequest, deployment: Deployment): number {
   const { dimensionsMin, dimensionsMax, dimensionsDefault, name } = deployment
   const dimensions = request.dimensions ?? dimensionsDefault
-  if (Number.isInteger(dimensions) && dimensions >= dimensionsMin && dimensions <= dimensionsMax) return dimensions
+  if (Number.isInteger(dimensions) && dimensions >= dimensionsMin && dimensions <= dimensionsMax) {
+    if (!request.outputType.endsWith('binary') || dimensions % 8 === 0) return dimensions
+    throw new NearfieldError(
+      'invalid_request',
+      `${dimensions} signs do not fill whole bytes: the output type ${request.outputType} needs a multiple of eight dimensions.`,
+      { details: { field: 'dimensions' } },
+    )
+  }
   throw new NearfieldError(
     'invalid_request',
     `${dimensions} is not a number of dimensions that ${name} can give: it must be a whole number from ${dimensionsMin} to ${dimensionsMax}. Leave it out for ${dimensionsDefault}.`,

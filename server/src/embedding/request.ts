@@ -19,6 +19,11 @@ export type TaskType = (typeof taskTypes)[number]
 /** What to do with a text longer than the model's limit: shorten it at its end and say so, or refuse the request. */
 export type Truncate = 'end' | 'error'
 
+/** The numbers a vector is answered in. The names are those of Voyage's `output_dtype` and Cohere's `embedding_types`. */
+export const outputTypes = ['float', 'int8', 'uint8', 'binary', 'ubinary'] as const
+
+export type OutputType = (typeof outputTypes)[number]
+
 /** One embedding request, whatever dialect it came in. */
 export interface EmbedRequest {
   /** The model name the caller wrote, such as `gemini-embedding-001`. */
@@ -28,6 +33,8 @@ export interface EmbedRequest {
   readonly taskType: TaskType
   /** Length of the returned vectors; `undefined` means the deployment's default. */
   readonly dimensions: number | undefined
+  /** The dialect turns the vectors into it last, so nothing before knows of it; signs need whole bytes of dimensions. */
+  readonly outputType: OutputType
   readonly truncate: Truncate
 }
 

@@ -10,9 +10,11 @@ test('a string is one input with the documented defaults', () => {
       inputs: ['a'],
       taskType: 'TASK_TYPE_UNSPECIFIED',
       dimensions: undefined,
+      outputType: 'float',
       truncate: 'end',
     },
     list: false,
+    encoding: 'float',
     warnings: [],
   })
 })
@@ -29,8 +31,10 @@ test('prompt stands for input, in either form', () => {
 })
 
 test('every parameter that is honoured reaches the request', () => {
-  const { request } = decode('m', { input: 'a', task_type: 'CLUSTERING', output_dimensionality: 768, truncate: 'error' }, limits)
-  expect(request).toMatchObject({ taskType: 'CLUSTERING', dimensions: 768, truncate: 'error' })
+  const sizes = { output_dimensionality: 768, output_dtype: 'int8', encoding_format: 'base64' } as const
+  const { request, encoding } = decode('m', { input: 'a', task_type: 'CLUSTERING', truncate: 'error', ...sizes }, limits)
+  expect(request).toMatchObject({ taskType: 'CLUSTERING', dimensions: 768, outputType: 'int8', truncate: 'error' })
+  expect(encoding).toBe('base64')
 })
 
 test('parameters without effect are named, all in one sentence', () => {

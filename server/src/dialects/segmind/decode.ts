@@ -6,6 +6,8 @@ import { type EmbedBody, templateParameters } from './schema.ts'
 export interface SegmindCall extends DecodedCall {
   /** Whether the caller sent a list and so gets `embeddings`, not `embedding`. */
   readonly list: boolean
+  /** How the numbers of a JSON answer are written: as a list, or as the base64 of their bytes. */
+  readonly encoding: 'float' | 'base64'
   readonly warnings: readonly string[]
 }
 
@@ -29,9 +31,11 @@ export function decode(slug: string, body: EmbedBody, limits: DecodeLimits): Seg
       inputs,
       taskType: body.task_type ?? 'TASK_TYPE_UNSPECIFIED',
       dimensions: body.output_dimensionality,
+      outputType: body.output_dtype ?? 'float',
       truncate: body.truncate ?? 'end',
     },
     list: typeof texts !== 'string',
+    encoding: body.encoding_format ?? 'float',
     warnings: templateWarnings(body),
   }
 }

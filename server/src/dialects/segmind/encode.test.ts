@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { EmbedAnswer } from '../dialect.ts'
+import { toOutputType } from '../../embedding/output-type.ts'
+import { outputTypes } from '../../embedding/request.ts'
+import type { EmbedAnswer, WireReply } from '../dialect.ts'
 import type { SegmindCall } from './decode.ts'
 import { encode } from './encode.ts'
 
@@ -25,11 +27,22 @@ function answerOf(vectors: readonly Float32Array[], more: Partial<EmbedAnswer> =
 
 function callOf(list: boolean, warnings: readonly string[] = []): SegmindCall {
   return {
-    request: { deployment: 'm', inputs: [], taskType: 'TASK_TYPE_UNSPECIFIED', dimensions: undefined, truncate: 'end' },
+    request: {
+      deployment: 'm',
+      inputs: [],
+      taskType: 'TASK_TYPE_UNSPECIFIED',
+      dimensions: undefined,
+      outputType: 'float',
+      truncate: 'end',
+    },
     list,
+    encoding: 'float',
     warnings,
   }
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: the wire has no types
+const valuesOf = ({ body }: WireReply): any[] => JSON.parse(String(body)).embeddings.map((one: { values: unknown }) => one.values)
 
 const vectors = fc.array(fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { minLength: 1, maxLength: 20 }), {
   minLength: 1,
@@ -80,6 +93,37 @@ test('bare numbers carry in headers what the JSON says beside them, in character
   expect(String(body)).toBe('0.5,-0.25\n')
   expect(headers).toMatchObject({ 'x-nearfield-dimensions': '2', 'x-nearfield-tokens': '3', 'x-nearfield-truncated': '1' })
   expect(headers['x-nearfield-warnings']).toBe('?t???x-evil: 1')
+})
+
+test('every output type is answered as numbers, as base64 and as bytes, all the same', () => {
+  const unit = fc
+    .array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: 8, maxLength: 8 })
+    .chain((values) => fc.array(fc.constant(Float32Array.from(values, (value) => value + 0)), { minLength: 1, maxLength: 4 }))
+  fc.assert(
+    fc.property(unit, fc.constantFrom(...outputTypes), (given, outputType) => {
+      const plain = callOf(true)
+      const call = { ...plain, request: { ...plain.request, outputType } }
+      const rows: number[][] = valuesOf(encode(answerOf(given), call, {}))
+      const expected = given.map((vector) => toOutputType(vector, outputType))
+      expect(rows.map((row) => row.map(Math.fround))).toEqual(expected.map((vector) => [...vector]))
+      const bytes = Buffer.concat(expected.map((vector) => Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength)))
+      const texts: string[] = valuesOf(encode(answerOf(given), { ...call, encoding: 'base64' }, {}))
+      expect(Buffer.concat(texts.map((text) => Buffer.from(text, 'base64')))).toEqual(bytes)
+      expect(encode(answerOf(given), call, { accept: 'application/octet-stream' }).body).toEqual(bytes)
+    }),
+  )
+})
+
+test('numbers that are not the plain vector come with their type and how to read them', () => {
+  const plain = callOf(false)
+  const call = { ...plain, request: { ...plain.request, outputType: 'int8' as const } }
+  expect(JSON.parse(String(encode(answerOf([Float32Array.of(1)]), call, {}).body))).toMatchObject({
+    output_dtype: 'int8',
+    reading: expect.stringContaining('127'),
+  })
+  expect(encode(answerOf([Float32Array.of(1)]), call, { accept: 'text/csv' }).headers).toMatchObject({ 'x-nearfield-output-dtype': 'int8' })
+  const body = JSON.parse(String(encode(answerOf([Float32Array.of(1)]), plain, {}).body))
+  expect(Object.keys(body)).toEqual(['embedding', 'usageMetadata', 'model', 'space', 'truncated', 'warnings'])
 })
 
 test('float32 bytes are little-endian, one vector after another', () => {

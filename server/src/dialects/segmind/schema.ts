@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { taskTypes } from '../../embedding/request.ts'
+import { outputTypes, taskTypes } from '../../embedding/request.ts'
 
 /** One text, or our additive list of texts. */
 const texts = (description: string) =>
@@ -24,7 +24,7 @@ export const templateParameters = Object.keys(templateProperties) as readonly (k
 
 /**
  * Body of `POST /v1/{slug}`. Segmind's model page documents `input`, `output_dimensionality` and `task_type`; an older
- * copy documents the image template with `prompt`. The list form of `input` and `truncate` are ours.
+ * copy documents the image template with `prompt`. The list form of `input`, `output_dtype`, `encoding_format` and `truncate` are ours.
  */
 export const embedBody = Type.Object(
   {
@@ -33,6 +33,19 @@ export const embedBody = Type.Object(
     task_type: Type.Optional(Type.Enum([...taskTypes], { default: 'TASK_TYPE_UNSPECIFIED', description: 'What the vectors are for.' })),
     output_dimensionality: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 65_536, description: "Length of each vector. Leave it out for the model's default." }),
+    ),
+    output_dtype: Type.Optional(
+      Type.Enum([...outputTypes], {
+        default: 'float',
+        description:
+          'The numbers of the vectors. `int8` is x * 127, `uint8` that plus 128; `binary` and `ubinary` hold eight signs a byte and need a multiple of eight dimensions.',
+      }),
+    ),
+    encoding_format: Type.Optional(
+      Type.Enum(['float', 'base64'], {
+        default: 'float',
+        description: '`base64`: `values` is one string, the base64 of the numbers as bytes; float32 is little-endian.',
+      }),
     ),
     truncate: Type.Optional(
       Type.Enum(['end', 'error'], {
@@ -48,13 +61,22 @@ export const embedBody = Type.Object(
 
 export type EmbedBody = Static<typeof embedBody>
 
-const usageMetadata = Type.Object({ promptTokenCount: Type.Integer({ description: 'Tokens billed.' }) })
-const contentEmbedding = Type.Object({ values: Type.Array(Type.Number()) })
+/** Google's names. Source: generativelanguage v1beta, UsageMetadata. */
+const usageMetadata = Type.Object({
+  promptTokenCount: Type.Integer({ description: 'Tokens billed.' }),
+  cachedContentTokenCount: Type.Integer({ description: 'How many of them are of texts whose vectors were cached. They cost a tenth.' }),
+})
+const contentEmbedding = Type.Object({
+  values: Type.Union([Type.Array(Type.Number()), Type.String({ description: 'Base64, where `encoding_format` asked for it.' })]),
+})
 
 const aboutTheAnswer = {
   usageMetadata,
   model: Type.String({ description: 'The model that made the vectors. It may stand in for the one asked for.' }),
   space: Type.String({ description: 'Names the vector space. Vectors of two spaces must not be compared.' }),
+  output_dtype: Type.Optional(Type.Enum(outputTypes.slice(1), { description: 'The numbers of the vectors, where they are not float.' })),
+  reading: Type.Optional(Type.String({ description: 'How to read such numbers.' })),
+  encoding_format: Type.Optional(Type.Literal('base64')),
   truncated: Type.Boolean({ description: 'Whether any text was shortened.' }),
   warnings: Type.Array(Type.String()),
 }
