@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import path from 'node:path'
 
 /**
@@ -40,6 +40,15 @@ export interface Config {
     readonly queueSequencesMax: number
     /** Tokens waiting for a replica. */
     readonly queueTokensMax: number
+    /** A request with more sequences, or more tokens, is bulk unless its caller says otherwise. */
+    readonly interactiveSequencesMax: number
+    readonly interactiveTokensMax: number
+    /** Of what runs while both lanes wait, bulk gets at least so many tokens in a hundred. */
+    readonly bulkPercentMin: number
+    /** Bulk that got nothing for so long goes first once. */
+    readonly bulkWaitMsMax: number
+    /** A sequence that failed for good is refused for so long without being run. */
+    readonly quarantineMs: number
     readonly batchTokensMax: number
     readonly batchSequencesMax: number
     /** A replica that still runs is sent its next batch early only when that many tokens wait. */
@@ -55,6 +64,33 @@ export interface Config {
     readonly restartPauseMs: number
     /** A replica told to stop is killed after this long. */
     readonly stopTimeoutMs: number
+  }
+  readonly hosting: {
+    /** Installed models that are served; `undefined` means all of them. */
+    readonly models: readonly string[] | undefined
+    /** Loaded at start and never unloaded. */
+    readonly pinned: readonly string[]
+    /** What the replicas of all loaded models together may occupy. */
+    readonly memoryBytesMax: number
+    /** Replicas of all loaded models together. */
+    readonly replicasTotalMax: number
+    /** Replicas of single models; the others have `engine.replicas`. */
+    readonly replicasByModel: ReadonlyMap<string, number>
+    /** A model without a request for this long is unloaded; 0 means never. */
+    readonly idleMs: number
+    /** Requests that may wait for one model to be loaded. */
+    readonly waitingMax: number
+    /** How long a request waits for a model to be loaded, if its deadline allows. */
+    readonly waitMs: number
+    /** A model waits so long for models that are never idle; then they make room between two requests. */
+    readonly roomPatienceMs: number
+    /** A model that could not be loaded is left alone for so long. */
+    readonly failurePauseMs: number
+    readonly loadsAtOnceMax: number
+    /** How often memory is measured and idle models are looked for. */
+    readonly sweepMs: number
+    /** A name that is not known makes the server look for newly installed models, at most this often. */
+    readonly lookAgainMs: number
   }
   readonly billing: {
     /** Free credits of the account made on first start, nano-dollars. */
@@ -73,6 +109,12 @@ export interface Config {
     readonly reclaimTimeoutMs: number
     /** Attempts at a commit whose outcome is unknown; the request id makes repeating it safe. */
     readonly commitAttemptsMax: number
+  }
+  readonly cache: {
+    /** Memory for vectors, all of it included; 0 for none. */
+    readonly bytesMax: number
+    /** True lets accounts find each other's vectors: who asks learns from the price whether anybody asked before. */
+    readonly sharedByAccounts: boolean
   }
   readonly access: {
     /** How long a looked-up key may be believed without asking the database. */
@@ -148,6 +190,11 @@ export function readConfig(environment: Environment = process.env): { config: Co
       precision: oneOf(environment, 'NEARFIELD_PRECISION', precisions, 'int8'),
       queueSequencesMax: whole('NEARFIELD_QUEUE_SEQUENCES_MAX', 16_384, 1, 1_000_000),
       queueTokensMax: whole('NEARFIELD_QUEUE_TOKENS_MAX', 2_000_000, 256, 100_000_000),
+      interactiveSequencesMax: whole('NEARFIELD_INTERACTIVE_TEXTS_MAX', 16, 0, 16_384),
+      interactiveTokensMax: whole('NEARFIELD_INTERACTIVE_TOKENS_MAX', 4_096, 0, 100_000_000),
+      bulkPercentMin: whole('NEARFIELD_BULK_PERCENT_MIN', 20, 1, 90),
+      bulkWaitMsMax: 500,
+      quarantineMs: 60_000,
       batchTokensMax: whole('NEARFIELD_BATCH_TOKENS_MAX', 384, 256, 65_536),
       batchSequencesMax: whole('NEARFIELD_BATCH_SEQUENCES_MAX', 16, 1, 1_024),
       batchTokensAhead: whole('NEARFIELD_BATCH_TOKENS_AHEAD', 96, 1, 65_536),
@@ -158,6 +205,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
       restartPauseMs: 10_000,
       stopTimeoutMs: 5_000,
     },
+    hosting: hostingSettings(environment, cores),
     billing: {
       firstCredits: 5_000_000_000n,
       commitEntriesMax: 512,
@@ -168,6 +216,10 @@ export function readConfig(environment: Environment = process.env): { config: Co
       reclaimTimeoutMs: 1_500,
       commitAttemptsMax: 3,
     },
+    cache: {
+      bytesMax: cacheBytes(whole('NEARFIELD_CACHE_BYTES_MAX', 64 * 1024 * 1024, 0, 8 * 1024 * 1024 * 1024)),
+      sharedByAccounts: oneOf(environment, 'NEARFIELD_CACHE_SHARED', onOff, 'off') === 'on',
+    },
     access: {
       keyCacheMs: 5_000,
       keyCacheEntriesMax: 10_000,
@@ -176,25 +228,52 @@ export function readConfig(environment: Environment = process.env): { config: Co
       limiterAddressesMax: 100_000,
       lastUsedFlushMs: 10_000,
     },
-    storage: {
-      poolConnectionsMax: whole('NEARFIELD_DATABASE_CONNECTIONS_MAX', 8, 2, 100),
-      connectTimeoutMs: 2_000,
-      statementTimeoutMs: 2_500,
-      queryTimeoutMs: 3_000,
-      freeDiskBytesMin: 256 * 1024 * 1024,
-      embeddedWatchdogMs: 10_000,
-      embeddedRestartsPerMinuteMax: 3,
-      embeddedCheckpointMs: 60_000,
-    },
+    storage: storageSettings(environment),
   }
-  const threads = config.engine.replicas * config.engine.threadsPerReplica
+  refuseTooManyThreads(config, cores)
+  return { config: deepFreeze(config), secrets: Object.freeze({ databaseUrl: databaseUrl(environment) }) }
+}
+
+function refuseTooManyThreads({ engine }: Config, cores: number): void {
+  const threads = engine.replicas * engine.threadsPerReplica
   if (threads > 2 * cores) {
     throw new ConfigError(
       `NEARFIELD_REPLICAS times NEARFIELD_THREADS_PER_REPLICA is ${threads}, but this machine has ${cores} cores. ` +
         `Their product may be ${2 * cores} at most; ${cores} is fastest.`,
     )
   }
-  return { config: deepFreeze(config), secrets: Object.freeze({ databaseUrl: databaseUrl(environment) }) }
+}
+
+function hostingSettings(environment: Environment, cores: number): Config['hosting'] {
+  const whole = (name: string, fallback: number, least: number, most: number) => wholeNumber(environment, name, fallback, least, most)
+  return {
+    models: environment.NEARFIELD_MODELS ? names(environment.NEARFIELD_MODELS) : undefined,
+    pinned: names(environment.NEARFIELD_MODELS_PINNED || 'all-minilm-l6-v2'),
+    memoryBytesMax: whole('NEARFIELD_MODEL_MEMORY_BYTES_MAX', memoryShare(), 64 * 1024 * 1024, Number.MAX_SAFE_INTEGER),
+    replicasTotalMax: whole('NEARFIELD_REPLICAS_TOTAL_MAX', 4 * Math.max(1, cores), 1, 1_024),
+    replicasByModel: countsByName(environment, 'NEARFIELD_MODEL_REPLICAS', 64),
+    idleMs: whole('NEARFIELD_MODEL_IDLE_MS', 900_000, 0, 2_000_000_000),
+    waitingMax: whole('NEARFIELD_MODEL_WAITING_MAX', 1_024, 1, 100_000),
+    waitMs: whole('NEARFIELD_MODEL_WAIT_MS', 20_000, 0, 600_000),
+    roomPatienceMs: 5_000,
+    failurePauseMs: 15_000,
+    loadsAtOnceMax: 2,
+    sweepMs: 5_000,
+    lookAgainMs: 1_000,
+  }
+}
+
+function storageSettings(environment: Environment): Config['storage'] {
+  return {
+    poolConnectionsMax: wholeNumber(environment, 'NEARFIELD_DATABASE_CONNECTIONS_MAX', 8, 2, 100),
+    connectTimeoutMs: 2_000,
+    statementTimeoutMs: 2_500,
+    queryTimeoutMs: 3_000,
+    freeDiskBytesMin: 256 * 1024 * 1024,
+    embeddedWatchdogMs: 10_000,
+    embeddedRestartsPerMinuteMax: 3,
+    embeddedCheckpointMs: 60_000,
+  }
 }
 
 function wholeNumber(environment: Environment, name: string, fallback: number, least: number, most: number): number {
@@ -211,6 +290,41 @@ function oneOf<const Choice extends string>(environment: Environment, name: stri
   const choice = choices.find((candidate) => candidate === text)
   if (choice !== undefined) return choice
   throw new ConfigError(`${name} is "${text}"; it must be one of ${choices.join(', ')}. Leave it out for ${fallback}.`)
+}
+
+const cacheBytesLeast = 64 * 1024
+
+function cacheBytes(bytes: number): number {
+  if (bytes === 0 || bytes >= cacheBytesLeast) return bytes
+  throw new ConfigError(
+    `NEARFIELD_CACHE_BYTES_MAX is ${bytes}; that holds next to nothing. Set ${cacheBytesLeast} or more, or 0 for no cache.`,
+  )
+}
+
+function names(text: string): readonly string[] {
+  return text.split(',').flatMap((name) => name.trim() || [])
+}
+
+/** A list such as `bge-m3=1,e5-small-v2=4`. */
+function countsByName(environment: Environment, variable: string, most: number): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const entry of names(environment[variable] ?? '')) {
+    const [, name = '', digits = ''] = /^([^=\s]+)\s*=\s*(\d{1,4})$/.exec(entry) ?? []
+    const count = Number(digits)
+    if (count < 1 || count > most) {
+      throw new ConfigError(
+        `${variable} holds "${entry}"; every entry must be a model, "=" and a number from 1 to ${most}, such as bge-m3=1.`,
+      )
+    }
+    counts.set(name, count)
+  }
+  return counts
+}
+
+/** Half of what this process and its children may use. */
+function memoryShare(): number {
+  const allowed = process.constrainedMemory()
+  return Math.floor((allowed > 0 ? Math.min(allowed, totalmem()) : totalmem()) / 2)
 }
 
 function databaseUrl(environment: Environment): string | undefined {
