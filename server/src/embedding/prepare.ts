@@ -114,8 +114,9 @@ function dimensionsOf(request: EmbedRequest, deployment: Deployment): number {
 
 function warningsOf(request: EmbedRequest, dimensions: number, { model }: Deployment): string[] {
   const warnings: string[] = []
-  if (request.taskType !== 'TASK_TYPE_UNSPECIFIED') {
-    warnings.push(`The task type ${request.taskType} had no effect: ${model.name} was trained without task types.`)
+  for (const taskType of new Set([request.taskType].flat())) {
+    if (taskType === 'TASK_TYPE_UNSPECIFIED') continue
+    warnings.push(`The task type ${taskType} had no effect: ${model.name} was trained without task types.`)
   }
   if (dimensions > model.dimensions) {
     warnings.push(

@@ -30,12 +30,18 @@ export interface EmbedRequest {
   readonly deployment: string
   /** The texts, in order; every one gets exactly one vector. */
   readonly inputs: readonly string[]
-  readonly taskType: TaskType
+  /** Purpose of all inputs, or a list with that of each, in order. */
+  readonly taskType: TaskType | readonly TaskType[]
   /** Length of the returned vectors; `undefined` means the deployment's default. */
   readonly dimensions: number | undefined
   /** The dialect turns the vectors into it last, so nothing before knows of it; signs need whole bytes of dimensions. */
   readonly outputType: OutputType
   readonly truncate: Truncate
+}
+
+/** The purpose of one of the inputs. */
+export function taskTypeOf({ taskType }: Pick<EmbedRequest, 'taskType'>, input: number): TaskType {
+  return typeof taskType === 'string' ? taskType : (taskType[input] ?? 'TASK_TYPE_UNSPECIFIED')
 }
 
 /** What became of one input. */
