@@ -25,7 +25,14 @@ export interface ServerOptions {
 export async function startServer({ environment = {}, nodeArguments = [], onError }: ServerOptions = {}): Promise<RunningServer> {
   const dataDirectory = await mkdtemp(path.join(os.tmpdir(), 'nearfield-bench-'))
   const child = spawn(process.execPath, [...nodeArguments, path.join(import.meta.dirname, '../server/src/main.ts')], {
-    env: { ...process.env, PORT: '0', NEARFIELD_DATA_DIR: dataDirectory, NEARFIELD_LOG_LEVEL: 'warn', ...environment },
+    env: {
+      ...process.env,
+      PORT: '0',
+      NEARFIELD_DATA_DIR: dataDirectory,
+      NEARFIELD_LOG_LEVEL: 'warn',
+      NEARFIELD_CACHE_BYTES_MAX: '0',
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', onError === undefined ? 'inherit' : 'pipe'],
   })
   if (onError !== undefined) child.stderr?.setEncoding('utf8').on('data', onError)

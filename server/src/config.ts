@@ -116,6 +116,12 @@ export interface Config {
     /** True lets accounts find each other's vectors: who asks learns from the price whether anybody asked before. */
     readonly sharedByAccounts: boolean
   }
+  readonly cache: {
+    /** Memory for vectors, all of it included; 0 for none. */
+    readonly bytesMax: number
+    /** True lets accounts find each other's vectors: who asks learns from the price whether anybody asked before. */
+    readonly sharedByAccounts: boolean
+  }
   readonly access: {
     /** How long a looked-up key may be believed without asking the database. */
     readonly keyCacheMs: number
@@ -215,6 +221,10 @@ export function readConfig(environment: Environment = process.env): { config: Co
       leaseTimeoutMs: 60_000,
       reclaimTimeoutMs: 1_500,
       commitAttemptsMax: 3,
+    },
+    cache: {
+      bytesMax: cacheBytes(whole('NEARFIELD_CACHE_BYTES_MAX', 64 * 1024 * 1024, 0, 8 * 1024 * 1024 * 1024)),
+      sharedByAccounts: oneOf(environment, 'NEARFIELD_CACHE_SHARED', onOff, 'off') === 'on',
     },
     cache: {
       bytesMax: cacheBytes(whole('NEARFIELD_CACHE_BYTES_MAX', 64 * 1024 * 1024, 0, 8 * 1024 * 1024 * 1024)),
@@ -325,6 +335,15 @@ function countsByName(environment: Environment, variable: string, most: number):
 function memoryShare(): number {
   const allowed = process.constrainedMemory()
   return Math.floor((allowed > 0 ? Math.min(allowed, totalmem()) : totalmem()) / 2)
+}
+
+const cacheBytesLeast = 64 * 1024
+
+function cacheBytes(bytes: number): number {
+  if (bytes === 0 || bytes >= cacheBytesLeast) return bytes
+  throw new ConfigError(
+    `NEARFIELD_CACHE_BYTES_MAX is ${bytes}; that holds next to nothing. Set ${cacheBytesLeast} or more, or 0 for no cache.`,
+  )
 }
 
 function databaseUrl(environment: Environment): string | undefined {

@@ -3,6 +3,7 @@ import { createAccess } from './access/create-access.ts'
 import { checkLedger, type LedgerReport } from './billing/check-ledger.ts'
 import { createBilling } from './billing/create-billing.ts'
 import type { Billing, CreditManagement } from './billing/reservation.ts'
+import { createVectorCache, type VectorCache } from './cache/vector-cache.ts'
 import { type Config, type Environment, readConfig, type Secrets } from './config.ts'
 import type { Embedder } from './embedding/embedder.ts'
 import { spaceName } from './embedding/space.ts'
@@ -32,6 +33,7 @@ export interface Rooms extends AsyncDisposable {
   readonly database: Database
   readonly access: Access & AccessManagement
   readonly billing: Billing & CreditManagement
+  readonly cache: VectorCache
   checkLedger(): Promise<LedgerReport>
 }
 
@@ -51,8 +53,16 @@ export async function openRooms({ config, secrets, clock, telemetry }: Ground): 
   const database = opened.use(await openDatabase({ config, secrets, clock, onTrouble }))
   const access = opened.use(createAccess({ database, config, clock }))
   const billing = opened.use(await createBilling({ database, config, clock }))
+  const cache = opened.use(createVectorCache(config.cache))
   const resources = opened.move()
-  return { database, access, billing, checkLedger: () => checkLedger(database), [Symbol.asyncDispose]: () => resources.disposeAsync() }
+  return {
+    database,
+    access,
+    billing,
+    cache,
+    checkLedger: () => checkLedger(database),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  }
 }
 
 /**
@@ -91,7 +101,7 @@ export async function openServices(
     const space = (dimensions: number) => spaceName(facts, dimensions)
     return alwaysLoaded(deployment, { tokenizer, embedder, rotation: rotation.matrix, space })
   })
-  return { clock, access: rooms.access, billing: rooms.billing, models: servedModels(models) }
+  return { clock, access: rooms.access, billing: rooms.billing, models: servedModels(models), cache: rooms.cache }
 }
 
 /** Makes the graphs of a model, or finds them. @throws ModelError */

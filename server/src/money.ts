@@ -4,14 +4,24 @@ export type NanoDollars = bigint
 const nanoPerDollar = 1_000_000_000n
 const tokensPerPrice = 1_000_000n
 
+/** So many tokens at a price for a million of them. */
+export interface PricedTokens {
+  readonly tokens: number
+  readonly nanoDollarsPerMillionTokens: NanoDollars
+}
+
 /**
- * The price of `tokens` tokens in nano-dollars, at a price per million tokens. Rounded up, here and nowhere else.
- * @throws RangeError when either argument is negative or `tokens` is not an integer
+ * What tokens cost together, each part at its own price, in nano-dollars. The sum is rounded up, here and nowhere else.
+ * @throws RangeError when a number is negative or `tokens` is not an integer
  */
-export function costOfTokens(tokens: number, nanoDollarsPerMillionTokens: NanoDollars): NanoDollars {
-  if (!Number.isSafeInteger(tokens) || tokens < 0) throw new RangeError(`tokens must be a whole number >= 0, not ${tokens}`)
-  if (nanoDollarsPerMillionTokens < 0n) throw new RangeError('a price must not be negative')
-  return (BigInt(tokens) * nanoDollarsPerMillionTokens + tokensPerPrice - 1n) / tokensPerPrice
+export function costOfTokens(...parts: readonly PricedTokens[]): NanoDollars {
+  let cost = 0n
+  for (const { tokens, nanoDollarsPerMillionTokens } of parts) {
+    if (!Number.isSafeInteger(tokens) || tokens < 0) throw new RangeError(`tokens must be a whole number >= 0, not ${tokens}`)
+    if (nanoDollarsPerMillionTokens < 0n) throw new RangeError('a price must not be negative')
+    cost += BigInt(tokens) * nanoDollarsPerMillionTokens
+  }
+  return (cost + tokensPerPrice - 1n) / tokensPerPrice
 }
 
 /** Dollars as a plain decimal with nine places, such as `0.000003300`: exact, and a number to any client. */

@@ -43,7 +43,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'inference/': [...ground, ...settings, 'models/', 'embedding/embedder.ts'],
   'upstream/': [...ground, ...settings, 'models/', 'embedding/embedder.ts'],
   'dialects/': [...ground, 'embedding/request.ts', 'embedding/output-type.ts'],
-  'serve.ts': [...ground, ...settings, 'access/', 'models/', 'embedding/', 'billing/'],
+  'serve.ts': [...ground, ...settings, 'access/', 'models/', 'embedding/', 'billing/', 'cache/'],
   'served-models.ts': [...ground, 'models/', 'serve.ts'],
   'context.ts': ['*', '!http/', '!main.ts'],
   'http/': ['*', '!main.ts', '!context.ts'],

@@ -62,6 +62,8 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     NEARFIELD_DATA_DIR: folder.path,
     NEARFIELD_LOG_LEVEL: 'silent',
     NEARFIELD_REPLICAS: '1',
+    // A text asked for twice is computed and billed twice, unless a test is about the cache.
+    NEARFIELD_CACHE_BYTES_MAX: '0',
     ...options.environment,
   }
   const running = opened.use(await startServer(environment, { quiet: true, ...(options.embedder && { embedder: options.embedder }) }))

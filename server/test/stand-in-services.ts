@@ -1,6 +1,7 @@
 import type { Access } from '../src/access/access.ts'
 import type { Principal } from '../src/access/principal.ts'
 import type { Billing, Charge } from '../src/billing/reservation.ts'
+import { createVectorCache } from '../src/cache/vector-cache.ts'
 import type { Embedder, Tokenizer } from '../src/embedding/embedder.ts'
 import { NearfieldError } from '../src/errors.ts'
 import { deploymentsOf } from '../src/models/catalogue.ts'
@@ -56,7 +57,8 @@ export function standInServices(embedder: Embedder = hashingEmbedder, clock: Clo
       }),
     ),
   )
-  const services: Services = { clock, access, billing, models }
+  const cache = createVectorCache({ bytesMax: 0, sharedByAccounts: false })
+  const services: Services = { clock, access, billing, models, cache }
   return { services, charges }
 }
 

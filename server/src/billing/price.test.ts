@@ -4,9 +4,15 @@ import { costOf, priceOf, prices } from './price.ts'
 const now = Date.UTC(2026, 0, 1)
 
 test('gemini-embedding-001 costs 0.15 dollars a million tokens, rounded up to a nano-dollar', () => {
-  expect(costOf('gemini-embedding-001', 1_000_000, now)).toBe(150_000_000n)
-  expect(costOf('gemini-embedding-001', 1, now)).toBe(150n)
-  expect(costOf('gemini-embedding-001', 0, now)).toBe(0n)
+  const cost = (tokens: number) => costOf('gemini-embedding-001', { tokens, cachedTokens: 0 }, now)
+  expect([cost(1_000_000), cost(1), cost(0)]).toEqual([150_000_000n, 150n, 0n])
+})
+
+test('cached tokens cost a tenth, and a request is rounded up once', () => {
+  const cost = (tokens: number, cachedTokens: number) => costOf('gemini-embedding-001', { tokens, cachedTokens }, now)
+  expect([cost(1_000_000, 1_000_000), cost(1, 1), cost(10, 4)]).toEqual([15_000_000n, 15n, 960n])
+  const { nanoDollarsPerMillionTokens } = priceOf('gemini-embedding-001', now)
+  expect(nanoDollarsPerMillionTokens % 10n).toBe(0n)
 })
 
 test('what has no price, or had none yet, is refused', () => {

@@ -29,7 +29,21 @@ export function priceOf(deployment: string, nowMs: number): Price {
   return price
 }
 
-/** What `tokens` tokens of a deployment cost at a moment. @throws NearfieldError `model_not_found` */
-export function costOf(deployment: string, tokens: number, nowMs: number): NanoDollars {
-  return costOfTokens(tokens, priceOf(deployment, nowMs).nanoDollarsPerMillionTokens)
+/** Tokens of texts whose vectors are cached cost a tenth: tokenising, storing and sending them is nearly all there is left to do. */
+const cachedTokensShare = 10n
+
+/** Billed tokens of one request. */
+export interface TokenCounts {
+  readonly tokens: number
+  /** How many of them are of texts that need not be computed. */
+  readonly cachedTokens: number
+}
+
+/** What tokens of a deployment cost at a moment, the cached ones a tenth. @throws NearfieldError `model_not_found` */
+export function costOf(deployment: string, { tokens, cachedTokens }: TokenCounts, nowMs: number): NanoDollars {
+  const { nanoDollarsPerMillionTokens } = priceOf(deployment, nowMs)
+  return costOfTokens(
+    { tokens: tokens - cachedTokens, nanoDollarsPerMillionTokens },
+    { tokens: cachedTokens, nanoDollarsPerMillionTokens: nanoDollarsPerMillionTokens / cachedTokensShare },
+  )
 }

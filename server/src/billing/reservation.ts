@@ -9,6 +9,8 @@ export interface Charge {
   readonly inputs: number
   /** Billed tokens over all inputs. */
   readonly tokens: number
+  /** How many of them are of texts whose vectors were cached; they cost less. */
+  readonly cachedTokens: number
   readonly cost: NanoDollars
 }
 

@@ -32,8 +32,8 @@ export const settle: Statement = {
   name: 'settle',
   text: `
 with item as materialized (
-  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[], $7::bigint[])
-    as item(request_id, account_id, key_id, deployment, inputs, tokens, cost)
+  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[], $7::bigint[], $16::int[])
+    as item(request_id, account_id, key_id, deployment, inputs, tokens, cost, cached_tokens)
 ), draw as materialized (
   select * from unnest($8::text[], $9::bigint[], $10::bigint[], $11::boolean[], $12::boolean[])
     as draw(account_id, floor, cushion, release, contend)
@@ -44,8 +44,8 @@ with item as materialized (
   select leases.account_id, leases.amount from leases join locked using (account_id)
   where leases.process_id = $13 for update of leases
 ), charged as (
-  insert into usage (request_id, account_id, key_id, deployment, inputs, tokens, cost)
-  select request_id, account_id, key_id, deployment, inputs, tokens, cost from item join locked using (account_id)
+  insert into usage (request_id, account_id, key_id, deployment, inputs, tokens, cost, cached_tokens)
+  select request_id, account_id, key_id, deployment, inputs, tokens, cost, cached_tokens from item join locked using (account_id)
   on conflict (request_id) do nothing returning request_id, account_id, cost
 ), entry as (
   insert into entries (account_id, kind, amount, request_id)

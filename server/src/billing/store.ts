@@ -123,6 +123,7 @@ export class BillingStore {
       this.#processId,
       leasePercentMax,
       leaseTimeoutMs,
+      charges.map((charge) => charge.cachedTokens),
     ])
   }
 

@@ -38,6 +38,8 @@ export interface EmbedAnswer {
   readonly notes: readonly string[]
   /** Billed tokens over all inputs. */
   readonly tokens: number
+  /** How many of them are of texts whose vectors were cached. */
+  readonly cachedTokens: number
   readonly cost: NanoDollars
   readonly remaining: NanoDollars
   /** When the caller's rate limit window resets, milliseconds since 1970. */

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Principal } from '../access/principal.ts'
+import type { CacheUse } from '../cache/vector-cache.ts'
 import type { Config } from '../config.ts'
 import type { DecodedCall, Dialect, WireReply } from '../dialects/dialect.ts'
 import { NearfieldError } from '../errors.ts'
@@ -30,7 +31,13 @@ export async function answerEmbedding<Call extends DecodedCall>(
     if (!reply.raw.writableFinished) patience.abort(new NearfieldError('client_closed'))
   })
   try {
-    const caller: Caller = { requestId: request.id, principal, signal: patience.signal, deadlineMs }
+    const caller: Caller = {
+      requestId: request.id,
+      principal,
+      signal: patience.signal,
+      deadlineMs,
+      cache: cacheUseOf(request),
+    }
     const served = await serve(call.request, caller, services)
     const servedMs = clock.monotonicMs()
     const wire = dialect.encode(
@@ -44,6 +51,13 @@ export async function answerEmbedding<Call extends DecodedCall>(
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** What the caller wants of the cache. Source: RFC 9111, 5.2.1; directives that it does not know change nothing. */
+function cacheUseOf({ headers }: FastifyRequest): CacheUse {
+  const directives = headers['cache-control']?.toLowerCase().split(/[\s,]+/) ?? []
+  if (directives.includes('no-store')) return 'off'
+  return directives.includes('no-cache') ? 'refresh' : 'use'
 }
 
 /** Adds the headers that every dialect sends. */
@@ -62,7 +76,7 @@ function serverTiming({ timings }: Served, encodeMs: number): string {
   return [...entries, `encode;dur=${encodeMs.toFixed(3)}`, `commit;dur=${commitMs.toFixed(3)}`].join(', ')
 }
 
-function factsOf({ tokens, reports, model, timings }: Served, { accountId, keyId }: Principal, encodeMs: number) {
+function factsOf({ tokens, cachedTokens, reports, model, timings }: Served, { accountId, keyId }: Principal, encodeMs: number) {
   const round = (ms: number) => Math.round(ms * 1_000) / 1_000
   return {
     account: accountId,
@@ -70,6 +84,7 @@ function factsOf({ tokens, reports, model, timings }: Served, { accountId, keyId
     model,
     texts: reports.length,
     tokens,
+    cachedTokens,
     queueMs: round(timings.queueMs),
     tokenizeMs: round(timings.tokenizeMs),
     inferMs: round(timings.inferMs),

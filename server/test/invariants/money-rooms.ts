@@ -32,7 +32,7 @@ export function principalOf(accountId: string): Principal {
 }
 
 export function newCharge(cost: bigint): Charge {
-  return { requestId: newId('req', systemClock.now()), deployment: 'gemini-embedding-001', inputs: 1, tokens: 8, cost }
+  return { requestId: newId('req', systemClock.now()), deployment: 'gemini-embedding-001', inputs: 1, tokens: 8, cachedTokens: 1, cost }
 }
 
 /** One request as the server makes it: reserved, worked on, posted. */

@@ -16,6 +16,7 @@ function answerOf(vectors: readonly Float32Array[], more: Partial<EmbedAnswer> =
     reports: vectors.map(() => report),
     notes: [],
     tokens: 3 * vectors.length,
+    cachedTokens: 0,
     cost: 450n,
     remaining: 5_000_000_000n,
     resetAtMs: 0,

@@ -50,7 +50,7 @@ function encodeJson(vectors: readonly OutputVector[], answer: EmbedAnswer, call:
 
 function jsonAboutTheAnswer(answer: EmbedAnswer, call: SegmindCall): string {
   const about = {
-    usageMetadata: { promptTokenCount: answer.tokens },
+    usageMetadata: { promptTokenCount: answer.tokens, cachedContentTokenCount: answer.cachedTokens },
     model: answer.model,
     space: answer.space,
     ...aboutTheNumbers(call),
@@ -81,6 +81,7 @@ function describeInHeaders(headers: Record<string, string>, answer: EmbedAnswer,
   headers['x-nearfield-dimensions'] = String(answer.vectors[0]?.length ?? 0)
   if (call.request.outputType !== 'float') headers['x-nearfield-output-dtype'] = call.request.outputType
   headers['x-nearfield-tokens'] = String(answer.tokens)
+  headers['x-nearfield-cached-tokens'] = String(answer.cachedTokens)
   if (truncated.length > 0) headers['x-nearfield-truncated'] = String(truncated.length)
   if (warnings.length > 0) headers['x-nearfield-warnings'] = warnings.join(' ').replaceAll(/[^\x20-\x7e]/g, '?')
 }

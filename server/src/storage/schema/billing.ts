@@ -70,9 +70,14 @@ export const usage = pgTable(
     inputs: integer('inputs').notNull(),
     tokens: integer('tokens').notNull(),
     cost: nanoDollars('cost').notNull(),
+    /** Of `tokens`: those of texts whose vectors were cached. */
+    cachedTokens: integer('cached_tokens').notNull().default(0),
     createdAt: instant('created_at').notNull().defaultNow(),
     /** Set when nobody learned of the charge, so it was given back. */
     reversedAt: instant('reversed_at'),
   },
-  (table) => [check('usage_not_negative', sql`${table.inputs} >= 0 and ${table.tokens} >= 0 and ${table.cost} >= 0`)],
+  (table) => [
+    check('usage_not_negative', sql`${table.inputs} >= 0 and ${table.tokens} >= 0 and ${table.cost} >= 0`),
+    check('usage_cached_within_tokens', sql`${table.cachedTokens} >= 0 and ${table.cachedTokens} <= ${table.tokens}`),
+  ],
 )

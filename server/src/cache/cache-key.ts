@@ -1,0 +1,29 @@
+import { hash } from 'node:crypto'
+
+/** Where a vector may be found again. */
+export interface KeyScope {
+  /** Names the space of the model's own vectors, so that no other model, precision or version ever finds them. */
+  readonly space: string
+  /** Length of the model's own vectors. */
+  readonly dimensions: number
+  readonly accountId: string
+}
+
+export const keyBytes = 32
+
+/** A sequence and the prefix before it, hashed in one call; longer ones get a buffer of their own. */
+const scratch = new Uint8Array(keyBytes + 4 * 8_192)
+
+/** What the keys of one scope begin with. Accounts have different keys for one text unless they share a cache. */
+export function keyPrefix({ space, accountId }: KeyScope, sharedByAccounts: boolean): Buffer {
+  return hash('sha256', JSON.stringify([space, sharedByAccounts ? null : accountId]), 'buffer')
+}
+
+/** The key of a token sequence, `keyBytes` long: SHA-256 over the prefix and the ids, so that no text can be read from it. */
+export function cacheKey(prefix: Buffer, sequence: Int32Array): Buffer {
+  const bytes = keyBytes + sequence.byteLength
+  const input = bytes <= scratch.length ? scratch.subarray(0, bytes) : new Uint8Array(bytes)
+  input.set(prefix)
+  input.set(new Uint8Array(sequence.buffer, sequence.byteOffset, sequence.byteLength), keyBytes)
+  return hash('sha256', input, 'buffer')
+}

@@ -1,0 +1,125 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Config } from '../config.ts'
+import { cacheKey, type KeyScope, keyPrefix } from './cache-key.ts'
+import { VectorRing } from './vector-ring.ts'
+
+/**
+ * What a request wants of the cache: `use` it, `refresh` it (compute anew and keep the result), or keep it `off` this
+ * request altogether. Source: RFC 9111, 5.2.1, the request directives no-cache and no-store.
+ */
+export type CacheUse = 'use' | 'refresh' | 'off'
+
+/** A vector, or that it must be computed. */
+export type Known = Float32Array | undefined
+
+/**
+ * Vectors already computed, as the model made them: before windows are pooled and dimensions cut. So one entry serves
+ * every size, encoding and output type, and an answer from the cache goes the way of any other.
+ */
+export interface VectorCache extends AsyncDisposable {
+  /** What is known of these token sequences. Never fails: what cannot be looked up is not known. */
+  lookup(scope: KeyScope, sequences: readonly Int32Array[], use: CacheUse): Promise<Lookup>
+  stats(): CacheStats
+}
+
+export interface Lookup {
+  /** `[sequences]` */
+  readonly vectors: readonly Known[]
+  /**
+   * Remembers the vectors of what was not known, `[sequences]`. For a request that is paid: kept earlier, they could be
+   * had at the price of cached ones by giving up before the answer and asking again.
+   */
+  keep(vectors: readonly Float32Array[]): void
+}
+
+export interface CacheStats {
+  /** Sequences found, and sequences looked for in vain, since the start. */
+  readonly hits: number
+  readonly misses: number
+  /** In the memory of this process. */
+  readonly entries: number
+  readonly bytes: number
+}
+
+/** A store that many processes share. It never fails: what goes wrong is not known, or not stored. */
+export interface SharedVectors extends AsyncDisposable {
+  /** `[keys]`, vectors of that length. Resolves within a time of its own. */
+  getMany(keys: readonly Buffer[], dimensions: number): Promise<readonly Known[]>
+  putMany(entries: readonly CacheEntry[]): void
+}
+
+export interface CacheEntry {
+  readonly key: Buffer
+  readonly vector: Float32Array
+}
+
+/** After so many keys a long list lets other requests have the thread: about a millisecond. */
+const keysPerTurn = 256
+
+/** The room's door: the memory of this process and, where there is one, a store behind it. */
+export function createVectorCache(settings: Config['cache'], shared?: SharedVectors): VectorCache {
+  const ring = settings.bytesMax > 0 ? new VectorRing(settings.bytesMax) : undefined
+  const off = ring === undefined && shared === undefined
+  let hits = 0
+  let misses = 0
+
+  async function keysOf(scope: KeyScope, sequences: readonly Int32Array[]): Promise<Buffer[]> {
+    const prefix = keyPrefix(scope, settings.sharedByAccounts)
+    const keys: Buffer[] = []
+    for (const sequence of sequences) {
+      if (keys.length > 0 && keys.length % keysPerTurn === 0) await setImmediate()
+      keys.push(cacheKey(prefix, sequence))
+    }
+    return keys
+  }
+
+  async function find(keys: readonly Buffer[], dimensions: number): Promise<Known[]> {
+    const vectors = keys.map((key) => ring?.get(key))
+    if (shared !== undefined) await findShared(shared, keys, vectors, dimensions)
+    for (const vector of vectors) vector === undefined ? misses++ : hits++
+    return vectors
+  }
+
+  /** Fills the gaps, and remembers here what was found there. */
+  async function findShared(store: SharedVectors, keys: readonly Buffer[], vectors: Known[], dimensions: number): Promise<void> {
+    const gaps = keys.flatMap((key, index) => (vectors[index] === undefined ? [{ key, index }] : []))
+    if (gaps.length === 0) return
+    const found = await store.getMany(
+      gaps.map(({ key }) => key),
+      dimensions,
+    )
+    for (const [gap, { key, index }] of gaps.entries()) {
+      const vector = found[gap]
+      if (vector === undefined) continue
+      vectors[index] = vector
+      ring?.put(key, vector)
+    }
+  }
+
+  function keep(keys: readonly Buffer[], known: readonly Known[], vectors: readonly Float32Array[]): void {
+    const fresh = keys.flatMap((key, index) => {
+      const vector = vectors[index]
+      return known[index] === undefined && vector !== undefined ? [{ key, vector }] : []
+    })
+    if (fresh.length === 0) return
+    for (const { key, vector } of fresh) ring?.put(key, vector)
+    shared?.putMany(fresh)
+  }
+
+  return {
+    async lookup(scope, sequences, use) {
+      if (off || use === 'off') return { vectors: nothing(sequences.length), keep: () => {} }
+      const keys = await keysOf(scope, sequences)
+      const vectors = use === 'use' ? await find(keys, scope.dimensions) : nothing(sequences.length)
+      return { vectors, keep: (computed) => keep(keys, vectors, computed) }
+    },
+    stats: () => ({ hits, misses, entries: ring?.entries ?? 0, bytes: ring?.usedBytes ?? 0 }),
+    async [Symbol.asyncDispose]() {
+      await shared?.[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function nothing(length: number): Known[] {
+  return new Array<Known>(length).fill(undefined)
+}

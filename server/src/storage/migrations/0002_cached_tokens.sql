@@ -1,0 +1,2 @@
+ALTER TABLE "usage" ADD COLUMN "cached_tokens" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "usage" ADD CONSTRAINT "usage_cached_within_tokens" CHECK ("usage"."cached_tokens" >= 0 and "usage"."cached_tokens" <= "usage"."tokens");
