@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { deploymentsOf } from '../models/catalogue.ts'
-import { spaceName } from './space.ts'
+import { requireSpace, spaceName } from './space.ts'
 
 const [standIn, ownName] = deploymentsOf({ standIn: true })
 if (standIn === undefined || ownName === undefined) throw new Error('both names are served')
@@ -18,4 +18,13 @@ test('another graph or another rotation is another space', () => {
   expect(spaceName({ ...plain, fingerprint: '00000000' }, 384)).not.toBe(spaceName(plain, 384))
   expect(spaceName({ ...plain, precision: 'fp32' }, 384)).not.toBe(spaceName(plain, 384))
   expect(spaceName({ ...turned, rotatedFingerprint: '00000000' }, 128)).not.toBe(spaceName(turned, 128))
+})
+
+test('a pin is the whole name: any other is refused, also one that is only its beginning', () => {
+  const space = spaceName(plain, 384)
+  expect(() => requireSpace(undefined, space)).not.toThrow()
+  expect(() => requireSpace(space, space)).not.toThrow()
+  for (const pinned of ['', space.slice(0, -4), `${space}0`, spaceName(plain, 256)]) {
+    expect(() => requireSpace(pinned, space), pinned).toThrow(expect.objectContaining({ code: 'space_mismatch', retryable: false }))
+  }
 })

@@ -1,3 +1,4 @@
+import { NearfieldError } from '../errors.ts'
 import type { Deployment } from '../models/model.ts'
 
 export interface SpaceFacts {
@@ -21,4 +22,22 @@ export function spaceName({ deployment, precision, fingerprint, rotatedFingerpri
   if (dimensions > model.dimensions) return `${graph(fingerprint)}/padded-${dimensions}`
   if (dimensions === model.dimensions) return `${graph(fingerprint)}/${dimensions}`
   return rotatedFingerprint === undefined ? `${graph(fingerprint)}/cut-${dimensions}` : `${graph(rotatedFingerprint)}/rotated-${dimensions}`
+}
+
+/** Longest pinned name that an error repeats. */
+const shownCharactersMax = 200
+
+/**
+ * A pin is the whole name, as an earlier answer gave it: the number of dimensions is part of what must be the same.
+ * @throws NearfieldError `space_mismatch` when `pinned` is given and is not `space`
+ */
+export function requireSpace(pinned: string | undefined, space: string): void {
+  if (pinned === undefined || pinned === space) return
+  const shown = pinned.slice(0, shownCharactersMax)
+  throw new NearfieldError(
+    'space_mismatch',
+    `x-nearfield-space asks for "${shown}", but these vectors would be in "${space}". The two must not be compared. ` +
+      'Ask for the model and the dimensions that the index was made with, or embed its texts again and pin the new name. Nothing was billed.',
+    { details: { pinned: shown, space } },
+  )
 }

@@ -63,11 +63,20 @@ const answerHeaders = {
   ratelimit: Type.String({ description: 'Requests left and seconds to the reset, where the plan limits them.' }),
 }
 
+const embeddingHeaders = Type.Object({
+  'x-nearfield-space': Type.Optional(
+    Type.String({
+      description: 'Name of the space the vectors must be in, as an earlier answer gave it. In any other the request is refused with 409.',
+    }),
+  ),
+})
+
 const embeddingSchema = {
   operationId: 'embed',
   summary: 'Embed a text, or a list of texts',
   description: 'Billed only when answered with 200. `Accept` chooses JSON, plain text, CSV or little-endian float32.',
   security: [{ apiKey: [] }],
+  headers: embeddingHeaders,
   params: Type.Object({ slug: Type.String({ description: 'A model name, such as `gemini-embedding-001`.' }) }),
   body: embedBody,
   consumes: ['application/json', 'multipart/form-data'],
@@ -87,6 +96,7 @@ const embeddingSchema = {
       [403, 'The API key may not call this model.'],
       [404, 'There is no such model.'],
       [406, 'The content type is not supported, or the balance is below the cost.'],
+      [409, 'The vectors would not be in the space that `x-nearfield-space` names. Nothing was billed.'],
       [413, 'The body is too large.'],
       [504, 'The request timed out. Nothing was billed.'],
       ...commonErrors,

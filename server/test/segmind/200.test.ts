@@ -133,6 +133,31 @@ test('plain text, CSV and float32 bytes hold the very numbers of the JSON', asyn
   }
 })
 
+test('every output type, as numbers, base64 and bytes, is the float vector in other numbers', async () => {
+  const size = { input: text, output_dimensionality: 256 }
+  const float: number[] = (await server.post(size)).json().embedding.values
+  const whole = float.map((value) => Math.round(value * 127) + 0)
+  const bits = float.map((value) => (value > 0 ? '1' : '0')).join('')
+  const packed = Array.from({ length: 32 }, (_, byte) => Number.parseInt(bits.slice(byte * 8, byte * 8 + 8), 2))
+  const expected = { int8: whole, uint8: whole.map((value) => value + 128), ubinary: packed, binary: packed.map((byte) => byte - 128) }
+  for (const [output_dtype, values] of Object.entries(expected)) {
+    const answer = (await server.post({ ...size, output_dtype })).json()
+    expect(answer, output_dtype).toMatchObject({ embedding: { values }, output_dtype, reading: expect.any(String) })
+    const bytes = Buffer.from(values.map((value) => value & 0xff))
+    const encoded = (await server.post({ ...size, output_dtype, encoding_format: 'base64' })).json()
+    expect(encoded, output_dtype).toMatchObject({
+      embedding: { values: bytes.toString('base64') },
+      output_dtype,
+      encoding_format: 'base64',
+    })
+    const raw = await server.post({ ...size, output_dtype }, { headers: { accept: 'application/octet-stream' } })
+    expect(raw.bytes, output_dtype).toEqual(bytes)
+    expect(raw.headers.get('x-nearfield-output-dtype')).toBe(output_dtype)
+  }
+  const base64 = Buffer.from((await server.post({ ...size, encoding_format: 'base64' })).json().embedding.values, 'base64')
+  expect(float.map(Math.fround)).toEqual(float.map((_, index) => base64.readFloatLE(index * 4)))
+})
+
 test('a multipart form with the same fields gets the same vector', async () => {
   const form = new FormData()
   form.set('input', text)

@@ -39,6 +39,13 @@ test.each([
     { input: 'a', task_type: 'retrieval_query' },
     '`task_type` must be one of TASK_TYPE_UNSPECIFIED, RETRIEVAL_QUERY',
   ],
+  ['an unknown output type', { input: 'a', output_dtype: 'float16' }, '`output_dtype` must be one of float, int8, uint8, binary, ubinary'],
+  ['an unknown encoding', { input: 'a', encoding_format: 'hex' }, '`encoding_format` must be one of float, base64'],
+  [
+    'signs that do not fill whole bytes',
+    { input: 'a', output_dtype: 'binary', output_dimensionality: 1_001 },
+    '`output_dimensionality`: 1001 signs do not fill whole bytes',
+  ],
   ['an unknown way to truncate', { input: 'a', truncate: 'start' }, '`truncate` must be one of end, error'],
   ['a text too long where truncation is refused', { input: 'word '.repeat(2_100), truncate: 'error' }, 'has 2100 tokens'],
   ['more texts than fit', { input: new Array(2_049).fill('a') }, 'at most 2048'],
