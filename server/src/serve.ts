@@ -2,7 +2,10 @@ import type { Access, RateLimitState } from './access/access.ts'
 import type { Principal } from './access/principal.ts'
 import { costOf } from './billing/price.ts'
 import type { Billing, Charge } from './billing/reservation.ts'
-import type { Embedder, Tokenizer } from './embedding/embedder.ts'
+import { cachedTokens } from './cache/cached-tokens.ts'
+import { runUnknown } from './cache/run-unknown.ts'
+import type { CacheUse, VectorCache } from './cache/vector-cache.ts'
+import type { Embedder, Lane, Tokenizer } from './embedding/embedder.ts'
 import { finish } from './embedding/finish.ts'
 import { type Prepared, prepare } from './embedding/prepare.ts'
 import type { EmbedRequest, EmbedTimings, InputReport } from './embedding/request.ts'
@@ -17,6 +20,7 @@ export interface Services {
   readonly access: Access
   readonly billing: Billing
   readonly models: Models
+  readonly cache: VectorCache
 }
 
 export interface Models {
@@ -55,6 +59,9 @@ export interface Caller {
   readonly signal: AbortSignal
   /** On the clock's monotonic scale, milliseconds. */
   readonly deadlineMs: number
+  /** Left out, the size of the request decides. */
+  readonly lane?: Lane | undefined
+  readonly cache: CacheUse
   /** Name of the space the vectors must be in; `undefined` takes any. */
   readonly pinnedSpace: string | undefined
 }
@@ -69,6 +76,8 @@ export interface Served {
   readonly notes: readonly string[]
   /** Billed tokens over all inputs. */
   readonly tokens: number
+  /** How many of them are of texts whose vectors were cached. */
+  readonly cachedTokens: number
   readonly cost: NanoDollars
   /** The balance after this request. */
   readonly remaining: NanoDollars
@@ -82,7 +91,7 @@ export interface ServeTimings extends EmbedTimings {
 }
 
 /**
- * One embedding request, top to bottom: may they, how much, pay aside, run, finish, pay. Called by every dialect.
+ * One embedding request, top to bottom: may they, how much, pay aside, run, finish, pay, remember. Called by every dialect.
  *
  * Nothing is charged unless this returns: a reservation that was not posted is voided on the way out, whatever the
  * way. The charge is durable before the vectors are handed over.
@@ -105,21 +114,35 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   signal.throwIfAborted()
 
   const preparedMs = clock.monotonicMs()
-  await using reservation = await billing.reserve(principal, chargeFor(prepared, caller.requestId, clock.now()))
+  const { sequences } = prepared
+  const { accountId } = principal
+  const space = model.space(deployment.model.dimensions)
+  const known = await services.cache.lookup({ space, dimensions: deployment.model.dimensions, accountId }, sequences, caller.cache)
+  const charge = chargeFor(prepared, cachedTokens(prepared.reports, known.vectors), caller.requestId, clock.now())
+
+  const lookedUpMs = clock.monotonicMs()
+  await using reservation = await billing.reserve(principal, charge)
   const reservedMs = clock.monotonicMs()
-  const outcome = await model.embedder.run(prepared.sequences, { accountId: principal.accountId, signal, deadlineMs: caller.deadlineMs })
+  const outcome = await runUnknown(model.embedder, sequences, known.vectors, {
+    accountId,
+    signal,
+    deadlineMs: caller.deadlineMs,
+    lane: caller.lane,
+  })
   const vectors = await finish(prepared, outcome.vectors, model.rotation)
   signal.throwIfAborted()
 
   const finishedMs = clock.monotonicMs()
   const receipt = await unlessAborted(reservation.post(), signal)
+  known.keep(outcome.vectors)
   return {
     model: deployment.model.name,
     space: model.space(prepared.dimensions),
     vectors,
     reports: prepared.reports,
     notes: prepared.warnings,
-    tokens: prepared.tokensBilled,
+    tokens: charge.tokens,
+    cachedTokens: charge.cachedTokens,
     cost: receipt.cost,
     remaining: receipt.remaining,
     rateLimit,
@@ -127,14 +150,14 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
       tokenizeMs: preparedMs - startMs,
       queueMs: startMs - askedMs + outcome.queueMs,
       inferMs: outcome.inferMs,
-      commitMs: reservedMs - preparedMs + clock.monotonicMs() - finishedMs,
+      commitMs: reservedMs - lookedUpMs + clock.monotonicMs() - finishedMs,
     },
   }
 }
 
-function chargeFor({ deployment, reports, tokensBilled }: Prepared, requestId: string, nowMs: number): Charge {
-  const cost = costOf(deployment.name, tokensBilled, nowMs)
-  return { requestId, deployment: deployment.name, inputs: reports.length, tokens: tokensBilled, cost }
+function chargeFor({ deployment, reports, tokensBilled }: Prepared, cached: number, requestId: string, nowMs: number): Charge {
+  const counts = { tokens: tokensBilled, cachedTokens: cached }
+  return { requestId, deployment: deployment.name, inputs: reports.length, ...counts, cost: costOf(deployment.name, counts, nowMs) }
 }
 
 /** A charge that is still being committed when nobody waits for the answer any more is taken back by its reservation. */

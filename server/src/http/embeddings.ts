@@ -1,7 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Principal } from '../access/principal.ts'
+import type { CacheUse } from '../cache/vector-cache.ts'
 import type { Config } from '../config.ts'
 import type { DecodedCall, Dialect, WireReply } from '../dialects/dialect.ts'
+import { type Lane, lanes } from '../embedding/embedder.ts'
 import { NearfieldError } from '../errors.ts'
 import { type Caller, type Served, type Services, serve } from '../serve.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
@@ -30,7 +32,14 @@ export async function answerEmbedding<Call extends DecodedCall>(
     if (!reply.raw.writableFinished) patience.abort(new NearfieldError('client_closed'))
   })
   try {
-    const caller: Caller = { requestId: request.id, principal, signal: patience.signal, deadlineMs, pinnedSpace: pinnedSpaceOf(request) }
+    const caller: Caller = {
+      requestId: request.id,
+      principal,
+      signal: patience.signal,
+      deadlineMs,
+      cache: cacheUseOf(request),
+      pinnedSpace: pinnedSpaceOf(request),
+    }
     const served = await serve(call.request, caller, services)
     const servedMs = clock.monotonicMs()
     const wire = dialect.encode(
@@ -46,10 +55,28 @@ export async function answerEmbedding<Call extends DecodedCall>(
   }
 }
 
+/** What the caller wants of the cache. Source: RFC 9111, 5.2.1; directives that it does not know change nothing. */
+function cacheUseOf({ headers }: FastifyRequest): CacheUse {
+  const directives = headers['cache-control']?.toLowerCase().split(/[\s,]+/) ?? []
+  if (directives.includes('no-store')) return 'off'
+  return directives.includes('no-cache') ? 'refresh' : 'use'
+}
+
 /** The space that the caller's index is in, in the header that every answer names its own in. */
 function pinnedSpaceOf({ headers }: FastifyRequest): string | undefined {
   const named = headers['x-nearfield-space']
   return named === undefined ? undefined : named.toString().trim()
+}
+
+/** The lane a request names; without one its size decides. */
+function laneOf({ headers }: FastifyRequest): Lane | undefined {
+  const named = headers['x-nearfield-lane']
+  const lane = lanes.find((candidate) => candidate === named)
+  if (lane !== undefined || named === undefined) return lane
+  throw new NearfieldError(
+    'invalid_request',
+    `The header x-nearfield-lane may say ${lanes.join(' or ')}. Leave it out to let the size of the request decide.`,
+  )
 }
 
 /** Adds the headers that every dialect sends. */
@@ -68,7 +95,7 @@ function serverTiming({ timings }: Served, encodeMs: number): string {
   return [...entries, `encode;dur=${encodeMs.toFixed(3)}`, `commit;dur=${commitMs.toFixed(3)}`].join(', ')
 }
 
-function factsOf({ tokens, reports, model, timings }: Served, { accountId, keyId }: Principal, encodeMs: number) {
+function factsOf({ tokens, cachedTokens, reports, model, timings }: Served, { accountId, keyId }: Principal, encodeMs: number) {
   const round = (ms: number) => Math.round(ms * 1_000) / 1_000
   return {
     account: accountId,
@@ -76,6 +103,7 @@ function factsOf({ tokens, reports, model, timings }: Served, { accountId, keyId
     model,
     texts: reports.length,
     tokens,
+    cachedTokens,
     queueMs: round(timings.queueMs),
     tokenizeMs: round(timings.tokenizeMs),
     inferMs: round(timings.inferMs),
