@@ -17,7 +17,7 @@ const request: EmbedRequest = {
 function caller(signal = new AbortController().signal): Caller {
   const limits = { requestsPerMinute: null, tokensPerMinute: null }
   const principal = { accountId: 'acct_a', keyId: 'key_a', scopes: ['embed'] as const, plan: 'unlimited', limits }
-  return { requestId: 'req_a', principal, signal, deadlineMs: Number.POSITIVE_INFINITY, cache: 'use', pinnedSpace: undefined }
+  return { requestId: 'req_a', principal, signal, deadlineMs: Number.POSITIVE_INFINITY, cache: 'use' }
 }
 
 /** The stand-in rooms, telling in order what was asked of them. */

@@ -62,8 +62,8 @@ export interface Caller {
   /** Left out, the size of the request decides. */
   readonly lane?: Lane | undefined
   readonly cache: CacheUse
-  /** Name of the space the vectors must be in; `undefined` takes any. */
-  readonly pinnedSpace: string | undefined
+  /** Name of the space the vectors must be in; left out, any will do. */
+  readonly pinnedSpace?: string | undefined
 }
 
 export interface Served {
