@@ -9,22 +9,29 @@
 export interface Embedder {
   /**
    * Embeds token sequences that already carry their special tokens.
-   * @throws NearfieldError `overloaded` when the queue is full, `deadline_exceeded` when the deadline passes first,
-   * `engine_failed` when the sequence failed twice; an aborted signal rejects with its reason.
+   * @throws NearfieldError `overloaded` when it would be answered too late, with the time to come back, `payload_too_large`
+   * when that is never, `deadline_exceeded` when the deadline passes first, `engine_failed` when the sequence failed twice;
+   * an aborted signal rejects with its reason.
    */
   run(sequences: readonly Int32Array[], options: EmbedOptions): Promise<EmbedOutcome>
 }
 
+/** Who waits: somebody, or a job. Interactive work goes first, bulk work keeps a share. */
+export const lanes = ['interactive', 'bulk'] as const
+export type Lane = (typeof lanes)[number]
+
 export interface EmbedOptions {
   /** Whose work this is; the scheduler shares the machine between accounts. */
   readonly accountId: string
+  /** Left out, the size of the work decides. */
+  readonly lane?: Lane | undefined
   readonly signal: AbortSignal
   /** On the clock's monotonic scale, milliseconds. */
   readonly deadlineMs: number
 }
 
 export interface EmbedOutcome {
-  /** `[sequences]` vectors of the model's own length, unit length. */
+  /** `[sequences]` vectors of the model's own length, unit length. Others may share them: they must not be changed. */
   readonly vectors: readonly Float32Array[]
   /** Milliseconds between arrival and the start of the last batch that held one of the sequences. */
   readonly queueMs: number

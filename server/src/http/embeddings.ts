@@ -37,6 +37,7 @@ export async function answerEmbedding<Call extends DecodedCall>(
       principal,
       signal: patience.signal,
       deadlineMs,
+      lane: laneOf(request),
       cache: cacheUseOf(request),
       pinnedSpace: pinnedSpaceOf(request),
     }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { EmbedOutcome } from '../embedding/embedder.ts'
+import type { EmbedOutcome, Lane } from '../embedding/embedder.ts'
 import { systemClock } from '../time.ts'
 import type { BatchOutcome } from './replica.ts'
 import { type BatchRunner, type BatchRunners, Scheduler, type SchedulerLimits } from './scheduler.ts'
@@ -58,6 +58,11 @@ const limits: SchedulerLimits = {
   batchTokensMax: 20,
   batchSequencesMax: 4,
   batchTokensAhead: 10,
+  interactiveSequencesMax: 16,
+  interactiveTokensMax: 4_096,
+  bulkPercentMin: 20,
+  bulkWaitMsMax: 500,
+  quarantineMs: 60_000,
   restartPauseMs: 5_000,
 }
 
@@ -72,10 +77,10 @@ function vectorOf(ids: Int32Array): Float32Array {
 function call(
   scheduler: Scheduler,
   sequences: readonly Int32Array[],
-  options: { signal?: AbortSignal; withinMs?: number } = {},
+  options: { signal?: AbortSignal; withinMs?: number; accountId?: string; lane?: Lane } = {},
 ): Promise<EmbedOutcome> {
-  const { signal = new AbortController().signal, withinMs = 60_000 } = options
-  return scheduler.run(sequences, { accountId: 'acct', signal, deadlineMs: systemClock.monotonicMs() + withinMs })
+  const { signal = new AbortController().signal, withinMs = 60_000, accountId = 'acct', lane } = options
+  return scheduler.run(sequences, { accountId, lane, signal, deadlineMs: systemClock.monotonicMs() + withinMs })
 }
 
 /** Long enough for everything that is due in this turn of the event loop. */
@@ -207,8 +212,10 @@ describe('the scheduler', () => {
     await Promise.all(waiting)
     const filling = [call(scheduler, [sequence(0, 20)]), call(scheduler, [sequence(1, 20)])]
     await turn()
-    for (let name = 2; name < 10; name++) filling.push(call(scheduler, [sequence(name)]))
+    for (let name = 2; name < 6; name++) filling.push(call(scheduler, [sequence(name)]))
     await expect(call(scheduler, [sequence(10)])).rejects.toMatchObject({ code: 'overloaded' })
+    // The half that this account must leave free is there for others.
+    filling.push(call(scheduler, [sequence(10)], { accountId: 'other' }))
     await answerAll(runners)
     await Promise.all(filling)
   })

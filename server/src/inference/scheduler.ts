@@ -1,16 +1,22 @@
-import type { Embedder, EmbedOptions, EmbedOutcome } from '../embedding/embedder.ts'
+import type { Embedder, EmbedOptions, EmbedOutcome, Lane } from '../embedding/embedder.ts'
 import { NearfieldError } from '../errors.ts'
 import type { Clock } from '../time.ts'
+import { Admission, type AdmissionLimits } from './admission.ts'
+import { DrainRate } from './drain-rate.ts'
+import { InFlight } from './in-flight.ts'
+import { type LaneLimits, type LaneSequence, Lanes } from './lanes.ts'
+import { Quarantine } from './quarantine.ts'
 import type { BatchOutcome } from './replica.ts'
-import { WaitingLine, type WaitingSequence } from './waiting-line.ts'
+import { accountKeyOf, sequenceKey } from './sequence-key.ts'
+import { WaitingLine } from './waiting-line.ts'
 
-export interface SchedulerLimits {
-  readonly queueSequencesMax: number
-  readonly queueTokensMax: number
+export interface SchedulerLimits extends AdmissionLimits, LaneLimits {
   readonly batchTokensMax: number
   readonly batchSequencesMax: number
   /** Fewer tokens than this are not sent to a replica that is still running: they wait, and the next batch grows. */
   readonly batchTokensAhead: number
+  /** A sequence that failed for good is refused for so long without being run. */
+  readonly quarantineMs: number
   /** How long the pool pauses when its replicas keep ending: callers are told to come back after that. */
   readonly restartPauseMs: number
 }
@@ -24,39 +30,49 @@ export interface BatchRunner {
 /** Where batches can go. A `ReplicaPool`, as far as the scheduler needs it. */
 export interface BatchRunners {
   readonly state: 'starting' | 'ready' | 'paused' | 'stopped'
-  readonly ready: readonly BatchRunner[]
   /** How many of the ready ones have nothing to run. */
   readonly idle: number
   leastBusy(): BatchRunner | undefined
 }
 
-/** Figures of the scheduler since it started; `waiting…` are of this moment. */
+/** Figures of the scheduler since it started; `waiting…` and `running…` are of this moment. */
 export interface SchedulerStats {
   readonly waitingSequences: number
   readonly waitingTokens: number
+  readonly waitingTokensOf: Readonly<Record<Lane, number>>
   readonly runningBatches: number
   readonly batches: number
   readonly sequences: number
   readonly tokens: number
   readonly retries: number
+  /** Sequences that were wanted while the same account already had them computed. */
+  readonly shared: number
+  /** Tokens per millisecond while there was enough to do; `undefined` until measured. */
+  readonly tokensPerMs: number | undefined
 }
 
-/** A sequence is run this often before its caller hears that it failed. */
+/** A sequence is run this often before its callers hear that it failed. */
 const attemptsMax = 2
-const retryAfterMsMin = 100
-const retryAfterMsMax = 30_000
-/** How much the newest batch moves the running estimate of the speed. */
-const speedWeight = 0.1
 
-interface Entry extends WaitingSequence {
+/** One place in one call's list. */
+interface Waiter {
   readonly job: Job
   readonly index: number
+}
+
+/** A sequence to compute, once, for everybody of its account who wants it. */
+interface Work extends LaneSequence {
+  readonly key: number
+  readonly waiters: Waiter[]
+  /** Waiters whose call is not over. */
+  wanted: number
+  failures: number
 }
 
 /** One call of `run`. It is over when `settled`; whatever still comes for it is dropped. */
 interface Job {
   readonly arrivedMs: number
-  readonly entries: Entry[]
+  readonly works: Work[]
   readonly vectors: Float32Array[]
   readonly finish: (outcome: EmbedOutcome | Error | { readonly aborted: unknown }) => void
   missing: number
@@ -64,66 +80,112 @@ interface Job {
 }
 
 /**
- * Decides what runs where and when: callers on one side, replicas on the other, one bounded line between them.
+ * Decides what runs where and when: callers on one side, replicas on the other, two lanes between them.
  *
- * A sequence is `waiting` in the line, `running` in a batch, then answered. When its batch fails (the replica was lost,
- * or refused) it is waiting again, in front of everybody, and runs alone, so that one sequence that kills replicas takes
- * no others with it; a second failure ends its job with `engine_failed`. A job ends with the last of its vectors, or as
- * soon as it is aborted, past its deadline, or one of its sequences has failed; its waiting sequences then leave the
- * line at once, and answers that still come are dropped.
+ *     run -> admitted -> waiting in a lane -> running in a batch -> answered
+ *                             ^                    | its batch failed
+ *                             |                    v
+ *                             +-- (shared) --  suspect, runs alone -> answered, or failed for good
  *
- * Batches clock themselves; there is no timer. A replica without work gets whatever waits. One that still runs gets its
+ * A call is refused at the door when the forecast says that it would be late (`Admission`). Its sequences wait in the
+ * lane it asked for, or the one its size says; the lanes decide which is next and whose turn it is (`Lanes`, `FairLine`).
+ * A sequence that the same account already has waiting or running is not added: the call waits for that one, which moves
+ * to the interactive lane where the call is interactive.
+ *
+ * When a batch fails (the replica was lost, or refused) or a vector holds a number that is none, the sequences concerned
+ * are suspects: each runs once more, before everything else, alone on a replica that has nothing else, so that one which
+ * kills replicas takes nothing with it. A second failure ends every call that wants the sequence with `engine_failed`,
+ * and puts the sequence into quarantine, where it cannot be run for a while.
+ *
+ * A call ends with the last of its vectors, or as soon as it is aborted, past its deadline, or one of its sequences has
+ * failed. What nobody else wants of it leaves the line at once; answers that still come are dropped.
+ *
+ * Batches clock themselves; there is no timer. A replica without work gets whatever is next. One that still runs gets its
  * next batch into its pipe early only when that batch is worth running (`batchTokensAhead`): so the pipe is never dry
  * under load, and a few waiting texts become one batch instead of several. Work is cut evenly between the replicas that
  * have room.
- *
- * Lanes and fair shares between accounts belong here: a line per lane or account, and a rule for which one `take`s next.
  */
 export class Scheduler implements Embedder {
   readonly #pool: BatchRunners
   readonly #limits: SchedulerLimits
   readonly #clock: Clock
-  readonly #line = new WaitingLine<Entry>()
+  readonly #lanes: Lanes<Work>
+  readonly #suspects = new WaitingLine<Work>()
+  readonly #inFlight = new InFlight<Work>()
+  readonly #quarantine: Quarantine
+  readonly #rate: DrainRate
+  readonly #admission: Admission
   readonly #jobs = new Set<Job>()
+  /** Replicas that run a suspect: nothing is sent after it. */
+  readonly #isolated = new Set<BatchRunner>()
   #dispatchPlanned = false
   #draining = false
   #drained: (() => void) | undefined
-  #msPerToken = 0.1
+  #runningTokens = 0
   #runningBatches = 0
   #batches = 0
   #sequences = 0
   #tokens = 0
   #retries = 0
+  #shared = 0
 
-  constructor(pool: BatchRunners, limits: SchedulerLimits, clock: Clock) {
+  /** `tokensPerMs` is the speed to expect of all replicas together until it is measured. */
+  constructor(pool: BatchRunners, limits: SchedulerLimits, clock: Clock, tokensPerMs?: number) {
     this.#pool = pool
     this.#limits = limits
     this.#clock = clock
+    this.#lanes = new Lanes(limits)
+    this.#quarantine = new Quarantine(clock, limits.quarantineMs)
+    this.#rate = new DrainRate(tokensPerMs)
+    this.#admission = new Admission(limits, clock, this.#lanes, this.#rate)
   }
 
   get stats(): SchedulerStats {
     return {
-      waitingSequences: this.#line.sequences,
-      waitingTokens: this.#line.tokens,
+      waitingSequences: this.#lanes.sequences + this.#suspects.sequences,
+      waitingTokens: this.#lanes.tokens + this.#suspects.tokens,
+      waitingTokensOf: { interactive: this.#lanes.interactive.tokens, bulk: this.#lanes.bulk.tokens },
       runningBatches: this.#runningBatches,
       batches: this.#batches,
       sequences: this.#sequences,
       tokens: this.#tokens,
       retries: this.#retries,
+      shared: this.#shared,
+      tokensPerMs: this.#rate.tokensPerMs,
     }
+  }
+
+  /**
+   * When a call of so many tokens would be answered if it came now, in milliseconds from now; `undefined` while the speed
+   * is unknown.
+   */
+  forecastMs(accountId: string, lane: Lane, tokens: number): number | undefined {
+    return this.#admission.forecastMs({ accountId, lane, tokens }, this.#runningTokens)
+  }
+
+  /** The lane of a call that does not name one. */
+  laneFor(sequences: number, tokens: number): Lane {
+    const { interactiveSequencesMax, interactiveTokensMax } = this.#limits
+    return sequences > interactiveSequencesMax || tokens > interactiveTokensMax ? 'bulk' : 'interactive'
   }
 
   /** @throws NearfieldError as the port says, and `unavailable` while no replica can be kept alive or the engine is draining */
   async run(sequences: readonly Int32Array[], options: EmbedOptions): Promise<EmbedOutcome> {
     options.signal.throwIfAborted()
-    const remainingMs = options.deadlineMs - this.#clock.monotonicMs()
+    const arrivedMs = this.#clock.monotonicMs()
+    const remainingMs = options.deadlineMs - arrivedMs
     if (remainingMs <= 0) throw new NearfieldError('deadline_exceeded')
-    this.#admit(sequences)
+    if (this.#draining || this.#pool.state === 'paused' || this.#pool.state === 'stopped') throw this.#unavailable()
     if (sequences.length === 0) return { vectors: [], queueMs: 0, inferMs: 0 }
+    let tokens = 0
+    for (const ids of sequences) tokens += ids.length
+    const lane = options.lane ?? this.laneFor(sequences.length, tokens)
+    const { accountId } = options
+    this.#admission.admit({ accountId, lane, sequences: sequences.length, tokens, remainingMs }, this.#runningTokens)
     return new Promise((resolve, reject) => {
       const job: Job = {
-        arrivedMs: this.#clock.monotonicMs(),
-        entries: [],
+        arrivedMs,
+        works: [],
         vectors: new Array<Float32Array>(sequences.length),
         missing: sequences.length,
         settled: false,
@@ -139,12 +201,8 @@ export class Scheduler implements Embedder {
       const abort = () => job.finish({ aborted: options.signal.reason })
       const timer = setTimeout(() => job.finish(new NearfieldError('deadline_exceeded')), remainingMs)
       options.signal.addEventListener('abort', abort, { once: true })
-      for (const [index, ids] of sequences.entries()) {
-        const entry: Entry = { job, index, ids, failures: 0, waiting: false, previous: undefined, next: undefined }
-        job.entries.push(entry)
-        this.#line.add(entry)
-      }
       this.#jobs.add(job)
+      this.#add(job, sequences, accountId, lane)
       this.#planDispatch()
     })
   }
@@ -161,17 +219,35 @@ export class Scheduler implements Embedder {
     if (this.#jobs.size > 0) await new Promise<void>((resolve) => (this.#drained = resolve))
   }
 
-  #admit(sequences: readonly Int32Array[]): void {
-    if (this.#draining || this.#pool.state === 'paused' || this.#pool.state === 'stopped') throw this.#unavailable()
-    let tokens = 0
-    for (const ids of sequences) tokens += ids.length
-    const { queueSequencesMax, queueTokensMax } = this.#limits
-    // A request larger than the whole line is let in when nothing waits, or it could never run.
-    if (this.#line.sequences === 0) return
-    if (this.#line.sequences + sequences.length <= queueSequencesMax && this.#line.tokens + tokens <= queueTokensMax) return
-    const drainMs = (this.#line.tokens * this.#msPerToken) / Math.max(1, this.#pool.ready.length)
-    const retryAfterMs = Math.round(Math.min(retryAfterMsMax, Math.max(retryAfterMsMin, drainMs)))
-    throw new NearfieldError('overloaded', undefined, { details: { retryAfterMs } })
+  #add(job: Job, sequences: readonly Int32Array[], accountId: string, lane: Lane): void {
+    const accountKey = accountKeyOf(accountId)
+    for (const [index, ids] of sequences.entries()) {
+      const key = sequenceKey(accountKey, ids)
+      if (this.#quarantine.has(key, ids)) {
+        job.finish(new NearfieldError('engine_failed', undefined, { cause: new Error('the sequence failed before and is in quarantine') }))
+        return
+      }
+      let work = this.#inFlight.find(accountId, key, ids)
+      if (work === undefined) {
+        work = { accountId, lane, ids, key, waiters: [], wanted: 0, failures: 0, waiting: false, previous: undefined, next: undefined }
+        this.#inFlight.add(work)
+        this.#lanes.add(work, job.arrivedMs)
+      } else {
+        this.#shared++
+        this.#hasten(work, lane, job.arrivedMs)
+      }
+      work.waiters.push({ job, index })
+      work.wanted++
+      job.works.push(work)
+    }
+  }
+
+  /** Bulk work that an interactive call wants, too, waits in the interactive lane. */
+  #hasten(work: Work, lane: Lane, nowMs: number): void {
+    if (lane === work.lane || lane === 'bulk' || !work.waiting || work.failures > 0) return
+    this.#lanes.remove(work)
+    work.lane = lane
+    this.#lanes.add(work, nowMs)
   }
 
   #unavailable(): NearfieldError {
@@ -182,9 +258,18 @@ export class Scheduler implements Embedder {
 
   #settle(job: Job): void {
     job.settled = true
-    for (const entry of job.entries) this.#line.remove(entry)
+    if (job.missing > 0) for (const work of job.works) this.#leave(work)
     this.#jobs.delete(job)
     if (this.#jobs.size === 0) this.#drained?.()
+  }
+
+  /** One of the waiters has gone. Work that nobody wants any more leaves the line. */
+  #leave(work: Work): void {
+    work.wanted--
+    if (work.wanted > 0 || !work.waiting) return
+    if (work.failures > 0) this.#suspects.remove(work)
+    else this.#lanes.remove(work)
+    this.#inFlight.delete(work)
   }
 
   /** Dispatches after the callbacks of this turn, so that requests which arrived together can share a batch. */
@@ -198,58 +283,95 @@ export class Scheduler implements Embedder {
   }
 
   #dispatch(): void {
-    const { batchTokensMax, batchSequencesMax, batchTokensAhead } = this.#limits
-    while (this.#line.sequences > 0) {
+    while (this.#lanes.sequences + this.#suspects.sequences > 0) {
       const replica = this.#pool.leastBusy()
-      if (replica === undefined) return
-      if (replica.outstanding > 0 && this.#line.tokens < batchTokensAhead) return
-      const share = Math.ceil(this.#line.tokens / Math.max(1, this.#pool.idle))
-      const tokensMax = Math.min(batchTokensMax, Math.max(batchTokensAhead, share))
-      void this.#runBatch(replica, this.#line.take({ tokensMax, sequencesMax: batchSequencesMax }))
+      if (replica === undefined || this.#isolated.has(replica)) return
+      const batch = this.#nextBatch(replica.outstanding > 0)
+      if (batch === undefined) return
+      void this.#runBatch(replica, batch)
     }
   }
 
-  async #runBatch(replica: BatchRunner, batch: readonly Entry[]): Promise<void> {
-    this.#runningBatches++
-    try {
-      const outcome = await replica.run(batch.map((entry) => entry.ids))
-      this.#answer(batch, outcome)
-    } catch (error) {
-      this.#retry(batch, error)
-    } finally {
-      this.#runningBatches--
-      this.#dispatch()
+  /** `ahead` says that the replica still runs another batch. `undefined` when it is better to wait until it does not. */
+  #nextBatch(ahead: boolean): readonly Work[] | undefined {
+    const suspect = this.#suspects.first
+    if (suspect !== undefined) {
+      if (ahead) return undefined
+      this.#suspects.remove(suspect)
+      return [suspect]
     }
-  }
-
-  #answer(batch: readonly Entry[], { vectors, inferMs }: BatchOutcome): void {
     const nowMs = this.#clock.monotonicMs()
-    let tokens = 0
-    for (const [position, { job, index, ids }] of batch.entries()) {
-      tokens += ids.length
-      const vector = vectors[position]
-      if (vector === undefined || job.settled) continue
-      job.vectors[index] = vector
-      job.missing--
-      if (job.missing === 0) job.finish({ vectors: job.vectors, queueMs: Math.max(0, nowMs - inferMs - job.arrivedMs), inferMs })
-    }
-    this.#batches++
-    this.#sequences += batch.length
-    this.#tokens += tokens
-    this.#msPerToken += speedWeight * (inferMs / tokens - this.#msPerToken)
+    const lane = this.#lanes.next(nowMs)
+    if (lane === undefined) return undefined
+    const { batchTokensMax, batchSequencesMax, batchTokensAhead } = this.#limits
+    const waiting = this.#lanes[lane].tokens
+    if (ahead && waiting < batchTokensAhead) return undefined
+    const share = Math.ceil(waiting / Math.max(1, this.#pool.idle))
+    const tokensMax = Math.min(batchTokensMax, Math.max(batchTokensAhead, share))
+    return this.#lanes.take(lane, { tokensMax, sequencesMax: batchSequencesMax }, nowMs)
   }
 
-  #retry(batch: readonly Entry[], cause: unknown): void {
-    // Back to front, so that the sequences keep their order at the head of the line.
-    for (const entry of batch.toReversed()) {
-      if (entry.job.settled) continue
-      entry.failures++
-      if (entry.failures < attemptsMax) {
-        this.#retries++
-        this.#line.putBack(entry)
-      } else {
-        entry.job.finish(new NearfieldError('engine_failed', undefined, { cause }))
+  async #runBatch(replica: BatchRunner, batch: readonly Work[]): Promise<void> {
+    const suspected = batch[0]?.failures !== 0
+    let tokens = 0
+    for (const { ids } of batch) tokens += ids.length
+    if (suspected) this.#isolated.add(replica)
+    this.#runningBatches++
+    this.#runningTokens += tokens
+    let answered = 0
+    try {
+      const outcome = await replica.run(batch.map((work) => work.ids))
+      this.#answer(batch, outcome)
+      answered = tokens
+      this.#batches++
+      this.#sequences += batch.length
+      this.#tokens += tokens
+    } catch (error) {
+      for (const work of batch) this.#fail(work, error)
+    } finally {
+      if (suspected) this.#isolated.delete(replica)
+      this.#runningBatches--
+      this.#runningTokens -= tokens
+      this.#dispatch()
+      this.#rate.answered(answered, this.#clock.monotonicMs(), this.#lanes.sequences > 0)
+    }
+  }
+
+  #answer(batch: readonly Work[], { vectors, inferMs }: BatchOutcome): void {
+    const nowMs = this.#clock.monotonicMs()
+    for (const [position, work] of batch.entries()) {
+      const vector = vectors[position]
+      if (vector === undefined || !everyNumberFinite(vector)) {
+        this.#fail(work, new Error('the replica gave no vector, or one with a number that is none'))
+        continue
+      }
+      this.#inFlight.delete(work)
+      for (const { job, index } of work.waiters) {
+        if (job.settled) continue
+        job.vectors[index] = vector
+        job.missing--
+        if (job.missing === 0) job.finish({ vectors: job.vectors, queueMs: Math.max(0, nowMs - inferMs - job.arrivedMs), inferMs })
       }
     }
   }
+
+  #fail(work: Work, cause: unknown): void {
+    work.failures++
+    if (work.wanted > 0 && work.failures < attemptsMax) {
+      this.#retries++
+      this.#suspects.add(work)
+      return
+    }
+    this.#inFlight.delete(work)
+    if (work.failures < attemptsMax) return
+    this.#quarantine.add(work.key, work.ids)
+    for (const { job } of work.waiters) job.finish(new NearfieldError('engine_failed', undefined, { cause }))
+  }
+}
+
+/** True when every number is one. A sum is finite only then; values of unit vectors cannot add up to infinity. */
+function everyNumberFinite(vector: Float32Array): boolean {
+  let sum = 0
+  for (let index = 0; index < vector.length; index++) sum += vector[index] ?? 0
+  return Number.isFinite(sum)
 }
