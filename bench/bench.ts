@@ -17,6 +17,7 @@ import { readConfig } from '../server/src/config.ts'
 import { loadTokenizer } from '../server/src/inference/tokenizer.ts'
 import { allMiniLmL6V2 } from '../server/src/models/catalogue.ts'
 import { compileModel } from '../server/src/models/compile.ts'
+import { openModel } from '../server/src/models/open-model.ts'
 import { Ceiling } from './ceiling.ts'
 import { type LengthClass, lengthClasses, textsOf } from './corpus.ts'
 import { loadServer } from './http-load.ts'
@@ -60,7 +61,8 @@ try {
 }
 
 async function main(): Promise<void> {
-  const model = await compileModel({ card: allMiniLmL6V2, precision: config.engine.precision, dataDirectory: scratch, onProgress: say })
+  const opened = await openModel(allMiniLmL6V2, scratch)
+  const model = await compileModel({ ...opened, precision: config.engine.precision, dataDirectory: scratch, onProgress: say })
   const tokenizer = await loadTokenizer(model.tokenizerPath)
   const tokenize = (text: string) => [...tokenizer.startIds, ...tokenizer.encode(text), ...tokenizer.endIds]
   say(

@@ -1,11 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { modelSources } from '../server/src/models/artifacts.ts'
-import { layerNorm, transpose } from '../server/src/models/bert-graph.ts'
+import { layerNorm } from '../server/src/models/bert-graph.ts'
 import type { Dense, Norm } from '../server/src/models/bert-weights.ts'
 import { allMiniLmL6V2 } from '../server/src/models/catalogue.ts'
 import { readWeights } from '../server/src/models/compile.ts'
 import { GraphBuilder, microsoft } from '../server/src/models/graph-builder.ts'
+import { openModel } from '../server/src/models/open-model.ts'
+import { transpose } from '../server/src/models/transpose.ts'
 
 /**
  * The same weights as the file everybody else serves: `[batch, sequence]` with an attention mask, hidden states as output,
@@ -15,12 +16,11 @@ import { GraphBuilder, microsoft } from '../server/src/models/graph-builder.ts'
  * @returns the folder, laid out as `@huggingface/transformers` looks for a local model
  */
 export async function writeRivalModel(folder: string): Promise<string> {
-  const sources = modelSources(allMiniLmL6V2)
-  const weights = await readWeights(sources)
+  const weights = await readWeights(await openModel(allMiniLmL6V2, folder))
   const { hidden, heads, normEpsilon, vocabulary } = weights.architecture
   const graph = new GraphBuilder()
   const norm = (input: string, name: string, parameters: Norm) => layerNorm(graph, input, name, parameters, normEpsilon)
-  const words = graph.constant('words', 'float16', [vocabulary, hidden], weights.words)
+  const words = graph.constant('words', weights.words.type, [vocabulary, hidden], weights.words.bytes)
   const word = graph.node('Cast', [graph.node('Gather', [words, 'input_ids'], 'word_halves')], 'word', {
     attributes: { to: { integer: 1 } },
   })

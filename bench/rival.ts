@@ -4,8 +4,8 @@ import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { modelSources } from '../server/src/models/artifacts.ts'
 import { allMiniLmL6V2 } from '../server/src/models/catalogue.ts'
+import { openModelFiles } from '../server/src/models/model-store.ts'
 import { nextMessage } from './child-message.ts'
 import { writeRivalModel } from './rival-graph.ts'
 import type { RivalReport, RivalTask } from './rival-process.ts'
@@ -60,11 +60,11 @@ async function install(): Promise<void> {
 
 async function writeModel(folder: string): Promise<string> {
   await writeRivalModel(folder)
-  const sources = modelSources(allMiniLmL6V2)
+  const files = await openModelFiles(allMiniLmL6V2, folder)
   // The file's own limits (cut at 128, pad to 128) would have it compute on padding; the published file has none.
-  const tokenizer = { ...JSON.parse(await readFile(sources.tokenizer.path, 'utf8')), truncation: null, padding: null }
+  const tokenizer = { ...JSON.parse(await readFile(files.pathOf('tokenizer.json'), 'utf8')), truncation: null, padding: null }
   await writeFile(path.join(folder, 'tokenizer.json'), JSON.stringify(tokenizer))
-  await copyFile(sources.architecture.path, path.join(folder, 'config.json'))
+  await copyFile(files.pathOf('config.json'), path.join(folder, 'config.json'))
   await writeFile(
     path.join(folder, 'tokenizer_config.json'),
     JSON.stringify({

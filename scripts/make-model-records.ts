@@ -6,26 +6,33 @@
  *   node scripts/make-model-records.ts
  */
 import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { loadTokenizer } from '../server/src/inference/tokenizer.ts'
-import { modelSources } from '../server/src/models/artifacts.ts'
-import { denseLayers } from '../server/src/models/bert-weights.ts'
-import { buildCalibrationGraph, calibrate, readCalibrationTexts } from '../server/src/models/calibrate.ts'
+import { buildCalibrationGraph, calibrate, observedVector, readCalibrationTexts } from '../server/src/models/calibrate.ts'
 import { encodeCalibration } from '../server/src/models/calibration-record.ts'
 import { allMiniLmL6V2 as card } from '../server/src/models/catalogue.ts'
-import { calibrationPath, readWeights } from '../server/src/models/compile.ts'
+import { readWeights } from '../server/src/models/compile.ts'
 import { readGoldenTexts, readSimilarityPairs } from '../server/src/models/golden.ts'
+import { committedRecords } from '../server/src/models/model-records.ts'
+import { openModel } from '../server/src/models/open-model.ts'
 import { encodeRotation, rotationPath } from '../server/src/models/rotation.ts'
 import { openGraph } from '../server/test/onnx-runner.ts'
 
-const sources = modelSources(card)
-const tokenizer = await loadTokenizer(sources.tokenizer.path)
-const weights = await readWeights(sources)
-const run = await openGraph(buildCalibrationGraph(weights, card.windowTokens))
-const sequenceOf = (text: string) =>
-  Int32Array.of(...tokenizer.startIds, ...tokenizer.encode(text).subarray(0, card.windowTokens - 2), ...tokenizer.endIds)
+const model = await openModel(card, 'data')
+const tokenizer = await loadTokenizer(model.files.pathOf(model.description.tokenizer))
+const { startIds, endIds } = tokenizer
+const weights = await readWeights(model)
+const plan = { pooling: card.pooling, projections: weights.projections }
+const run = await openGraph(buildCalibrationGraph(weights, card.windowTokens, plan))
+const observe = async (text: string) => {
+  const content = tokenizer.encode(text, card.windowTokens - startIds.length - endIds.length)
+  const { observations } = await run([Int32Array.of(...startIds, ...content, ...endIds)])
+  return observations ?? new Float32Array(0)
+}
 
 const texts = await readCalibrationTexts()
-const record = await calibrate(denseLayers(weights.architecture), texts.map(sequenceOf), (sequence) => run([sequence]))
+const record = await calibrate(weights, texts, observe)
+const calibrationPath = path.join(committedRecords(card.name) ?? '', 'calibration.safetensors')
 await writeFile(calibrationPath, encodeCalibration(record))
 process.stdout.write(`${calibrationPath}: ${record.size} layers from ${texts.length} texts\n`)
 
@@ -34,9 +41,6 @@ const pairs = await readSimilarityPairs()
 const sentences = texts.filter((text) => text.length > 200).flatMap((text) => text.split(/(?<=[.?!]) /))
 const fitted = [...texts, ...sentences, ...golden.map(({ text }) => text), ...pairs.flatMap(({ first, second }) => [first, second])]
 const vectors: Float32Array[] = []
-for (const text of fitted) {
-  const { sentence_embedding: vector } = await run([sequenceOf(text)])
-  if (vector !== undefined) vectors.push(vector)
-}
+for (const text of fitted) vectors.push(observedVector(await observe(text), card.dimensions))
 await writeFile(rotationPath, encodeRotation(vectors, card.dimensions))
 process.stdout.write(`${rotationPath}: fitted on ${vectors.length} vectors\n`)

@@ -8,10 +8,12 @@ import { type Config, type Environment, readConfig, type Secrets } from './confi
 import type { Embedder } from './embedding/embedder.ts'
 import { spaceName } from './embedding/space.ts'
 import { type Engine, type GateSubject, startEngine } from './inference/engine.ts'
+import { observerOf } from './inference/observer.ts'
 import { deploymentsOf } from './models/catalogue.ts'
 import { type CompiledModel, compileModel, type Precision } from './models/compile.ts'
 import { readGoldenTexts, readSimilarityPairs } from './models/golden.ts'
 import type { Deployment, ModelCard } from './models/model.ts'
+import { openModel } from './models/open-model.ts'
 import { checkParity, type ParityReport, quickGoldenTexts } from './models/parity.ts'
 import { modelFingerprint, readRotation } from './models/rotation.ts'
 import type { Services } from './serve.ts'
@@ -135,8 +137,14 @@ function parityInputs({ compiled, tokenizer, embed }: GateSubject) {
   return { precision: compiled.precision, windowTokens: compiled.card.windowTokens, tokenizer, run: embed }
 }
 
-function compile({ config }: Ground, card: ModelCard, precision: Precision, onProgress: (step: string) => void): Promise<CompiledModel> {
-  return compileModel({ card, precision, dataDirectory: config.dataDirectory, onProgress })
+async function compile(
+  { config }: Ground,
+  card: ModelCard,
+  precision: Precision,
+  onProgress: (step: string) => void,
+): Promise<CompiledModel> {
+  const { dataDirectory, engine } = config
+  return compileModel({ ...(await openModel(card, dataDirectory)), precision, dataDirectory, openObserver: observerOf(engine), onProgress })
 }
 
 /** Every deployment of this server is served by one model. */

@@ -1,22 +1,19 @@
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { testGraph } from '../../test/model-graphs.ts'
 import { readConfig } from '../config.ts'
 import { allMiniLmL6V2 } from '../models/catalogue.ts'
-import { type CompiledModel, compileModel } from '../models/compile.ts'
+import type { CompiledModel } from '../models/compile.ts'
 import { systemClock } from '../time.ts'
 import { type Engine, type EngineOptions, startEngine } from './engine.ts'
 
 const silent = { info: () => {}, warn: () => {}, error: () => {} }
 const { engine: defaults } = readConfig({}).config
-/** Kept between runs: its name carries a hash of everything it is made of. */
-const dataDirectory = path.join(tmpdir(), 'nearfield-test-models')
 
 let int8: CompiledModel
 
 beforeAll(async () => {
-  int8 = await compileModel({ card: allMiniLmL6V2, precision: 'int8', dataDirectory })
+  int8 = await testGraph('int8')
 })
 
 type Settings = Partial<EngineOptions['settings']>

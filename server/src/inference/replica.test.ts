@@ -3,15 +3,13 @@ import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import { allMiniLmL6V2 } from '../models/catalogue.ts'
-import { compileModel } from '../models/compile.ts'
+import { testGraph } from '../../test/model-graphs.ts'
 import { BatchFailedError, Replica, ReplicaLostError } from './replica.ts'
 
 let graphFile: string
 
 beforeAll(async () => {
-  const dataDirectory = path.join(tmpdir(), 'nearfield-test-models')
-  graphFile = (await compileModel({ card: allMiniLmL6V2, precision: 'int8', dataDirectory })).graphPath
+  graphFile = (await testGraph('int8')).graphPath
 })
 
 const launch = (options: Partial<ConstructorParameters<typeof Replica>[0]> = {}) =>

@@ -3,12 +3,13 @@ import { Tokenizer as Library } from '@huggingface/tokenizers'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Tokenizer } from '../embedding/embedder.ts'
-import { modelSources } from '../models/artifacts.ts'
 import { allMiniLmL6V2 } from '../models/catalogue.ts'
 import { readGoldenTexts } from '../models/golden.ts'
+import { openModelFiles } from '../models/model-store.ts'
 import { loadTokenizer } from './tokenizer.ts'
 
-const file = modelSources(allMiniLmL6V2).tokenizer.path
+const files = await openModelFiles(allMiniLmL6V2, '')
+const file = files.pathOf('tokenizer.json')
 let tokenizer: Tokenizer
 let library: Library
 
@@ -123,8 +124,6 @@ describe('the tokenizer', () => {
   })
 
   it('refuses a description of another kind of tokenizer, and says why', async () => {
-    await expect(loadTokenizer(modelSources(allMiniLmL6V2).architecture.path)).rejects.toThrow(
-      'its normalizer is not the one of an uncased BERT model',
-    )
+    await expect(loadTokenizer(files.pathOf('config.json'))).rejects.toThrow('its normalizer is not the one of an uncased BERT model')
   })
 })

@@ -1,16 +1,19 @@
 import type { BertWeights, Dense, Norm } from './bert-weights.ts'
 import { GraphBuilder, microsoft } from './graph-builder.ts'
-import { lengthsInput, mapSequences, reduceSequences } from './sequence-loop.ts'
+import type { OnnxValue } from './onnx-model.ts'
+import { type PoolingPlan, poolSequences } from './pooling.ts'
+import { lengthsInput, mapSequences } from './sequence-loop.ts'
+import { transpose } from './transpose.ts'
 
 /** How a dense layer becomes nodes: `floatLinear`, or a quantised one. Returns the name of its output. */
 export type LinearNodes = (graph: GraphBuilder, input: string, name: string, dense: Dense) => string
 
-interface BertGraphOptions {
+interface BertGraphOptions extends PoolingPlan {
   readonly name: string
   /** Longest sequence, special tokens included. */
   readonly windowTokens: number
   readonly linear: LinearNodes
-  /** Sees the input of every dense layer; what it returns becomes a further output of the graph, of any shape. */
+  /** Sees the input of every dense layer; the lists of numbers it returns, and at last the vector, become a second output. */
   readonly observe?: (graph: GraphBuilder, input: string, name: string, channels: number) => readonly string[]
 }
 
@@ -24,17 +27,19 @@ interface BertGraphOptions {
  * | lengths | int64 `[sequences]` | tokens of each sequence |
  */
 export const graphInputs = { ids: 'input_ids', positions: 'position_ids', lengths: lengthsInput } as const
-/** Name of the graph's output, float32 `[sequences, hidden]`: unit-length vectors. */
+/** Name of the graph's output, float32 `[sequences, dimensions]`: unit-length vectors. */
 export const graphOutput = 'sentence_embedding'
+const observationsOutput = 'observations'
 
 /**
- * A BERT encoder with mean pooling and L2 normalisation as an .onnx file.
+ * A BERT encoder with its pooling and L2 normalisation as an .onnx file.
  *
  * A vector depends on its own sequence alone, bit for bit: dense layers and norms work on each token's row by itself,
  * attention and pooling see one sequence at a time, and there is no padding to mask.
  */
 export function buildBertGraph(weights: BertWeights, options: BertGraphOptions): Uint8Array {
-  const { hidden, heads, normEpsilon } = weights.architecture
+  const { hidden, heads, normEpsilon, activation } = weights.architecture
+  const gelu = activation === 'gelu' ? 'Gelu' : 'FastGelu'
   const graph = new GraphBuilder()
   const observed: string[] = []
 
@@ -53,10 +58,12 @@ export function buildBertGraph(weights: BertWeights, options: BertGraphOptions):
     const context = mapSequences(graph, queryKeyValue, at('context'), (body, rows, prefix) => attend(body, rows, prefix, heads))
     const attended = linear(context, at('attention_output'), layer.attentionOutput)
     state = norm(graph.node('Add', [attended, state], at('attention_residual')), at('attention_norm'), layer.attentionNorm)
-    const up = graph.node('Gelu', [linear(state, at('up'), layer.up)], at('gelu'), { domain: microsoft })
+    const up = graph.node(gelu, [linear(state, at('up'), layer.up)], at('gelu'), { domain: microsoft })
     state = norm(graph.node('Add', [linear(up, at('down'), layer.down), state], at('output_residual')), at('output_norm'), layer.outputNorm)
   }
-  pool(graph, state, hidden)
+  const vectors = poolSequences(graph, state, hidden, options, graphOutput)
+  const outputs: OnnxValue[] = [{ name: vectors, type: 'float32', shape: ['sequences', options.projections.at(-1)?.outputs ?? hidden] }]
+  if (options.observe !== undefined) outputs.push(observations(graph, observed, vectors))
 
   return graph.encode(
     options.name,
@@ -65,11 +72,16 @@ export function buildBertGraph(weights: BertWeights, options: BertGraphOptions):
       { name: graphInputs.positions, type: 'int32', shape: ['tokens'] },
       { name: graphInputs.lengths, type: 'int64', shape: ['sequences'] },
     ],
-    [
-      { name: graphOutput, type: 'float32', shape: ['sequences', hidden] },
-      ...observed.map((name) => ({ name, type: 'float32' as const, shape: ['channels'] })),
-    ],
+    outputs,
   )
+}
+
+/** Everything observed in a row, then the vectors, as one list. */
+function observations(graph: GraphBuilder, observed: readonly string[], vectors: string): OnnxValue {
+  const list = graph.constant('list', 'int64', [1], BigInt64Array.of(-1n))
+  const flat = graph.node('Reshape', [vectors, list], 'vector_list')
+  graph.node('Concat', [...observed, flat], observationsOutput, { attributes: { axis: { integer: 0 } } })
+  return { name: observationsOutput, type: 'float32', shape: ['numbers'] }
 }
 
 /** `y = x @ weight.T + bias` in 32-bit floats. */
@@ -83,15 +95,6 @@ export const floatLinear: LinearNodes = (graph, input, name, dense) => {
   return graph.node('Add', [graph.node('MatMul', [input, weight], `${name}.product`), bias], name)
 }
 
-/** Writes `[rows, columns]` as `[columns, rows]` into an array of the same size, and returns that. */
-export function transpose<Numbers extends Float32Array | Int8Array>(from: Numbers, into: Numbers, columns: number): Numbers {
-  const rows = from.length / columns
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) into[column * rows + row] = from[row * columns + column] ?? 0
-  }
-  return into
-}
-
 /** Each row of `input`, `[..., hidden]`, at mean 0 and variance 1, then scaled and shifted. */
 export function layerNorm(graph: GraphBuilder, input: string, name: string, { weight, bias }: Norm, epsilon: number): string {
   const parameters = [graph.floats(`${name}.weight`, [weight.length], weight), graph.floats(`${name}.bias`, [bias.length], bias)]
@@ -100,13 +103,14 @@ export function layerNorm(graph: GraphBuilder, input: string, name: string, { we
   })
 }
 
-/** Words plus positions, `[tokens, hidden]`. The words stay 16-bit, as the source has them: half the size, the same numbers. */
+/** Words plus positions, `[tokens, hidden]`. The words stay as the source has them: 16-bit floats are half the size, and the same numbers. */
 function embed(graph: GraphBuilder, weights: BertWeights, windowTokens: number): string {
   const { hidden, vocabulary } = weights.architecture
-  const words = graph.constant('words', 'float16', [vocabulary, hidden], weights.words)
-  const word = graph.node('Cast', [graph.node('Gather', [words, graphInputs.ids], 'word_halves')], 'word', {
-    attributes: { to: { integer: 1 } },
-  })
+  const { type, bytes } = weights.words
+  const words = graph.constant('words', type, [vocabulary, hidden], bytes)
+  const gather = (name: string) => graph.node('Gather', [words, graphInputs.ids], name)
+  const word =
+    type === 'float32' ? gather('word') : graph.node('Cast', [gather('word_halves')], 'word', { attributes: { to: { integer: 1 } } })
   const places = graph.floats('positions', [windowTokens, hidden], weights.positions.subarray(0, windowTokens * hidden))
   return graph.node('Add', [word, graph.node('Gather', [places, graphInputs.positions], 'place')], 'embedding')
 }
@@ -123,12 +127,4 @@ function attend(graph: GraphBuilder, rows: string, prefix: string, heads: number
     attributes: { num_heads: { integer: heads } },
   })
   return graph.node('Squeeze', [attended, 'first_axis'], at('result'))
-}
-
-/** The sum over a sequence's tokens, scaled to unit length, which makes dividing by the count needless; `[sequences, hidden]`. */
-function pool(graph: GraphBuilder, state: string, hidden: number): string {
-  const sum = reduceSequences(graph, state, 'sum', hidden, (body, rows, prefix) =>
-    body.node('ReduceSum', [rows, 'first_axis'], `${prefix}total`, { attributes: { keepdims: { integer: 0 } } }),
-  )
-  return graph.node('LpNormalization', [sum], graphOutput, { attributes: { axis: { integer: -1 }, p: { integer: 2 } } })
 }

@@ -11,6 +11,7 @@ const config = {
   num_attention_heads: 2,
   intermediate_size: 8,
   vocab_size: 3,
+  pad_token_id: 1,
   max_position_embeddings: 5,
   type_vocab_size: 2,
   layer_norm_eps: 1e-12,
@@ -25,14 +26,16 @@ test('the sizes are those of config.json', () => {
     intermediate: 8,
     vocabulary: 3,
     positions: 5,
+    firstPosition: 0,
     tokenTypes: 2,
+    activation: 'gelu',
     normEpsilon: 1e-12,
   })
 })
 
 test.each([
-  ['another kind of model', { model_type: 'roberta' }, /model_type roberta.*bert only/],
-  ['another activation', { hidden_act: 'relu' }, /hidden_act relu.*gelu only/],
+  ['another kind of model', { model_type: 'mpnet' }, /model_type mpnet.*bert, xlm-roberta, roberta, camembert only/],
+  ['another activation', { hidden_act: 'relu' }, /hidden_act relu.*gelu, gelu_new, gelu_pytorch_tanh only/],
   ['relative positions', { position_embedding_type: 'relative_key' }, /position_embedding_type relative_key/],
   ['a missing size', { hidden_size: undefined }, /no positive number named hidden_size/],
 ])('%s is refused, because the graph would compute something else', (_, change, message) => {
@@ -49,6 +52,14 @@ test('every dense layer of the graph is listed once, with its inputs', () => {
 test('weights that lack a tensor are refused by its name', () => {
   const architecture = readArchitecture(bytes(config), 'config.json')
   const places: TensorData = { shape: [5, 4], values: new Float32Array(20) }
-  const file = readSafetensors(writeSafetensors(new Map([['embeddings.position_embeddings.weight', places]])), 'weights')
+  const file = readSafetensors(
+    writeSafetensors(
+      new Map([
+        ['embeddings.position_embeddings.weight', places],
+        ['embeddings.word_embeddings.weight', places],
+      ]),
+    ),
+    'weights',
+  )
   expect(() => readBertWeights(file, architecture)).toThrow('weights has no tensor named embeddings.token_type_embeddings.weight')
 })

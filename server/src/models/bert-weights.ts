@@ -1,15 +1,21 @@
+import type { DenseModule } from './model-description.ts'
 import { ModelError } from './model-error.ts'
-import type { TensorFile } from './safetensors.ts'
+import type { FloatTable, TensorFile } from './safetensors.ts'
 
-/** The sizes of a BERT encoder. */
+/** The sizes and ways of a BERT encoder, or of one of its relatives: XLM-R and RoBERTa differ in tokens and positions only. */
 export interface BertArchitecture {
   readonly hidden: number
   readonly layers: number
   readonly heads: number
   readonly intermediate: number
   readonly vocabulary: number
+  /** Rows of the table of positions. */
   readonly positions: number
+  /** Row of a sequence's first token: RoBERTa and XLM-R keep the rows up to the padding id's own for padding. */
+  readonly firstPosition: number
   readonly tokenTypes: number
+  /** GELU by the error function, or by its approximation with tanh. */
+  readonly activation: 'gelu' | 'tanh-gelu'
   readonly normEpsilon: number
 }
 
@@ -41,13 +47,27 @@ export interface BertLayer {
 
 export interface BertWeights {
   readonly architecture: BertArchitecture
-  /** `[vocabulary, hidden]` 16-bit floats, as the file has them. */
-  readonly words: Uint8Array
-  /** `[positions, hidden]`, the embedding of the only token type in use already added. */
+  /** `[vocabulary, hidden]`, as the file has them. */
+  readonly words: FloatTable
+  /** `[positions - firstPosition, hidden]`, the embedding of the only token type in use already added. */
   readonly positions: Float32Array
   readonly embeddingNorm: Norm
   readonly layers: readonly BertLayer[]
 }
+
+/** The families by the `model_type` of a config.json; `true` where positions are counted from behind the padding id. */
+const countsFromPadding: ReadonlyMap<unknown, boolean> = new Map([
+  ['bert', false],
+  ['xlm-roberta', true],
+  ['roberta', true],
+  ['camembert', true],
+])
+
+const activations: ReadonlyMap<unknown, BertArchitecture['activation']> = new Map([
+  ['gelu', 'gelu'],
+  ['gelu_new', 'tanh-gelu'],
+  ['gelu_pytorch_tanh', 'tanh-gelu'],
+])
 
 /**
  * Reads the encoder sizes from a Hugging Face config.json.
@@ -56,44 +76,48 @@ export interface BertWeights {
 export function readArchitecture(bytes: Uint8Array, source: string): BertArchitecture {
   const config: unknown = JSON.parse(new TextDecoder().decode(bytes))
   const fields: ReadonlyMap<string, unknown> = new Map(Object.entries(config ?? {}))
-  for (const [field, wanted] of [
-    ['model_type', 'bert'],
-    ['hidden_act', 'gelu'],
-    ['position_embedding_type', 'absolute'],
-  ] as const) {
-    if (fields.get(field) !== wanted)
-      throw new ModelError(`${source} has ${field} ${fields.get(field)}; the compiler builds ${wanted} only.`)
+  const refuse = (field: string, allowed: string): never => {
+    throw new ModelError(`${source} has ${field} ${fields.get(field)}; the compiler builds ${allowed} only.`)
   }
-  const number = (field: string): number => {
+  const whole = (field: string, least: number): number => {
     const value = fields.get(field)
-    if (typeof value === 'number' && value > 0) return value
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value
     throw new ModelError(`${source} has no positive number named ${field}.`)
   }
+  const fromPadding = countsFromPadding.get(fields.get('model_type')) ?? refuse('model_type', [...countsFromPadding.keys()].join(', '))
+  const activation = activations.get(fields.get('hidden_act')) ?? refuse('hidden_act', [...activations.keys()].join(', '))
+  if ((fields.get('position_embedding_type') ?? 'absolute') !== 'absolute') refuse('position_embedding_type', 'absolute')
+  if (fields.get('is_decoder') === true) refuse('is_decoder', 'false')
+  const normEpsilon = fields.get('layer_norm_eps')
+  if (typeof normEpsilon !== 'number' || !(normEpsilon > 0)) throw new ModelError(`${source} has no positive number named layer_norm_eps.`)
   return {
-    hidden: number('hidden_size'),
-    layers: number('num_hidden_layers'),
-    heads: number('num_attention_heads'),
-    intermediate: number('intermediate_size'),
-    vocabulary: number('vocab_size'),
-    positions: number('max_position_embeddings'),
-    tokenTypes: number('type_vocab_size'),
-    normEpsilon: number('layer_norm_eps'),
+    hidden: whole('hidden_size', 1),
+    layers: whole('num_hidden_layers', 1),
+    heads: whole('num_attention_heads', 1),
+    intermediate: whole('intermediate_size', 1),
+    vocabulary: whole('vocab_size', 1),
+    positions: whole('max_position_embeddings', 1),
+    firstPosition: fromPadding ? whole('pad_token_id', 0) + 1 : 0,
+    tokenTypes: whole('type_vocab_size', 1),
+    activation,
+    normEpsilon,
   }
 }
 
 /** @throws ModelError when a tensor is absent or has another shape than the architecture says */
 export function readBertWeights(tensors: TensorFile, architecture: BertArchitecture): BertWeights {
-  const { hidden, intermediate, vocabulary, positions, tokenTypes } = architecture
+  const { hidden, intermediate, vocabulary, positions, firstPosition, tokenTypes } = architecture
+  const root = prefixOf(tensors)
 
   const dense = (name: string, outputs: number, inputs: number): Dense => ({
     inputs,
     outputs,
-    weight: tensors.floats(`${name}.weight`, [outputs, inputs]),
-    bias: tensors.floats(`${name}.bias`, [outputs]),
+    weight: tensors.floats(`${root}${name}.weight`, [outputs, inputs]),
+    bias: tensors.floats(`${root}${name}.bias`, [outputs]),
   })
   const norm = (name: string): Norm => ({
-    weight: tensors.floats(`${name}.weight`, [hidden]),
-    bias: tensors.floats(`${name}.bias`, [hidden]),
+    weight: tensors.floats(`${root}${name}.weight`, [hidden]),
+    bias: tensors.floats(`${root}${name}.bias`, [hidden]),
   })
   const layer = (index: number): BertLayer => {
     const prefix = `encoder.layer.${index}`
@@ -108,14 +132,40 @@ export function readBertWeights(tensors: TensorFile, architecture: BertArchitect
     }
   }
 
-  const places = tensors.floats('embeddings.position_embeddings.weight', [positions, hidden])
-  const types = tensors.floats('embeddings.token_type_embeddings.weight', [tokenTypes, hidden])
+  const places = tensors.floats(`${root}embeddings.position_embeddings.weight`, [positions, hidden]).subarray(firstPosition * hidden)
+  const types = tensors.floats(`${root}embeddings.token_type_embeddings.weight`, [tokenTypes, hidden])
   return {
     architecture,
-    words: tensors.halfBytes('embeddings.word_embeddings.weight', [vocabulary, hidden]),
+    words: tensors.table(`${root}embeddings.word_embeddings.weight`, [vocabulary, hidden]),
     positions: places.map((value, index) => value + (types[index % hidden] ?? 0)),
     embeddingNorm: norm('embeddings.LayerNorm'),
     layers: Array.from({ length: architecture.layers }, (_, index) => layer(index)),
+  }
+}
+
+/** What stands before the names of the encoder's tensors: nothing, or the name under which a larger model held the encoder. */
+const prefixes = ['', 'bert.', 'roberta.', 'model.', '0.auto_model.']
+
+function prefixOf(tensors: TensorFile): string {
+  const prefix = prefixes.find((one) => tensors.has(`${one}embeddings.word_embeddings.weight`))
+  if (prefix !== undefined) return prefix
+  const known = prefixes.map((one) => `${one}embeddings.word_embeddings.weight`).join(', ')
+  throw new ModelError(`The weights have none of the tensors ${known}: they are not those of a BERT encoder.`)
+}
+
+/** A Dense module that follows the pooling. */
+export interface Projection extends Dense {
+  readonly activation: DenseModule['activation']
+}
+
+/** @throws ModelError when a tensor is absent or has another shape than the description says */
+export function readProjection(tensors: TensorFile, { inputs, outputs, bias, activation }: DenseModule): Projection {
+  return {
+    inputs,
+    outputs,
+    weight: tensors.floats('linear.weight', [outputs, inputs]),
+    bias: bias ? tensors.floats('linear.bias', [outputs]) : new Float32Array(outputs),
+    activation,
   }
 }
 

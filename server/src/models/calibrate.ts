@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { buildBertGraph, floatLinear } from './bert-graph.ts'
-import type { BertWeights } from './bert-weights.ts'
+import { type BertWeights, denseLayers } from './bert-weights.ts'
 import type { CalibrationRecord, ChannelRanges } from './calibration-record.ts'
 import { ModelError } from './model-error.ts'
+import type { PoolingPlan } from './pooling.ts'
 
-/** Runs one sequence through a graph (the bytes of an .onnx file) and returns all outputs by name. */
-export type GraphRunner = (sequence: Int32Array) => Promise<Readonly<Record<string, Float32Array>>>
+/** Runs one text through the graph of `buildCalibrationGraph` and returns its last output. */
+export type ObservationRunner = (text: string) => Promise<Float32Array>
 
 /** The texts that the ranges are taken from, of many kinds and languages, written for the project. */
 export async function readCalibrationTexts(): Promise<readonly string[]> {
@@ -14,50 +15,55 @@ export async function readCalibrationTexts(): Promise<readonly string[]> {
   return (await readFile(file, 'utf8')).trimEnd().split('\n')
 }
 
-const leastOf = (name: string) => `${name}.least`
-const greatestOf = (name: string) => `${name}.greatest`
-
-/** The float graph of a model with, as further outputs, the range of each channel of each dense layer's input. */
-export function buildCalibrationGraph(weights: BertWeights, windowTokens: number): Uint8Array {
+/**
+ * The float graph of a model with a second output: the least values of the channels of the first dense layer's input, the
+ * greatest ones, the same for every other dense layer, and the vector.
+ */
+export function buildCalibrationGraph(weights: BertWeights, windowTokens: number, plan: PoolingPlan): Uint8Array {
   return buildBertGraph(weights, {
+    ...plan,
     name: 'calibration',
     windowTokens,
     linear: floatLinear,
     observe(graph, input, name) {
       const options = { attributes: { axes: { integers: [0] }, keepdims: { integer: 0 } } }
-      return [graph.node('ReduceMin', [input], leastOf(name), options), graph.node('ReduceMax', [input], greatestOf(name), options)]
+      return [graph.node('ReduceMin', [input], `${name}.least`, options), graph.node('ReduceMax', [input], `${name}.greatest`, options)]
     },
   })
 }
 
-/**
- * Collects the range of every channel over all sequences.
- * @param sequences token ids with their special tokens, each at most the model's window
- * @param run runs the graph of `buildCalibrationGraph`
- */
+/** Collects the range of every channel over all texts, each cut to the model's window. */
 export async function calibrate(
-  layers: ReadonlyMap<string, number>,
-  sequences: readonly Int32Array[],
-  run: GraphRunner,
+  { architecture }: Pick<BertWeights, 'architecture'>,
+  texts: readonly string[],
+  run: ObservationRunner,
 ): Promise<CalibrationRecord> {
   const record = new Map<string, ChannelRanges>()
-  for (const [name, channels] of layers) {
+  for (const [name, channels] of denseLayers(architecture)) {
     record.set(name, {
       least: new Float32Array(channels).fill(Number.POSITIVE_INFINITY),
       greatest: new Float32Array(channels).fill(Number.NEGATIVE_INFINITY),
     })
   }
-  for (const sequence of sequences) {
-    const outputs = await run(sequence)
-    for (const [name, { least, greatest }] of record) {
-      merge(least, outputs[leastOf(name)], Math.min)
-      merge(greatest, outputs[greatestOf(name)], Math.max)
+  for (const text of texts) {
+    const observed = await run(text)
+    let from = 0
+    for (const { least, greatest } of record.values()) {
+      const middle = from + least.length
+      merge(least, observed.subarray(from, middle), Math.min)
+      from = middle + greatest.length
+      merge(greatest, observed.subarray(middle, from), Math.max)
     }
   }
   return record
 }
 
-function merge(into: Float32Array, values: Float32Array | undefined, pick: (a: number, b: number) => number): void {
-  if (values?.length !== into.length) throw new ModelError('The calibration graph returned an output of the wrong size.')
+/** The vector at the end of what the calibration graph returns. */
+export function observedVector(observed: Float32Array, dimensions: number): Float32Array {
+  return observed.slice(-dimensions)
+}
+
+function merge(into: Float32Array, values: Float32Array, pick: (a: number, b: number) => number): void {
+  if (values.length !== into.length) throw new ModelError('The calibration graph returned an output of the wrong size.')
   for (const [channel, value] of values.entries()) into[channel] = pick(into[channel] ?? 0, value)
 }

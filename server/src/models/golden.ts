@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ModelError } from './model-error.ts'
-import { readSafetensors } from './safetensors.ts'
+import { readSafetensors, type TensorData, writeSafetensors } from './safetensors.ts'
+import { writeWhole } from './whole-file.ts'
 
 /** What the reference implementation makes of one text. */
 export interface GoldenText {
@@ -21,14 +22,20 @@ export interface SimilarityPair {
 
 const folder = path.join(import.meta.dirname, 'all-minilm-l6-v2')
 
-/** The golden texts of all-minilm-l6-v2: short, long, twenty languages, code, emoji, control characters, special tokens written as text. */
-export async function readGoldenTexts(): Promise<readonly GoldenText[]> {
-  const texts: unknown = JSON.parse(await readFile(path.join(folder, 'golden-texts.json'), 'utf8'))
+const textsName = 'golden-texts.json'
+const vectorsName = 'golden.safetensors'
+
+/**
+ * The golden texts in a folder; by default those of all-minilm-l6-v2: short, long, twenty languages, code, emoji, control
+ * characters, special tokens written as text.
+ * @throws ModelError when the files are not whole or made for vectors of another length
+ */
+export async function readGoldenTexts(from = folder, dimensions = 384): Promise<readonly GoldenText[]> {
+  const texts: unknown = JSON.parse(await readFile(path.join(from, textsName), 'utf8'))
   if (!Array.isArray(texts) || !texts.every((text) => typeof text === 'string'))
-    throw new ModelError('golden-texts.json is not a list of texts.')
-  const vectorsPath = path.join(folder, 'golden.safetensors')
+    throw new ModelError(`${textsName} is not a list of texts.`)
+  const vectorsPath = path.join(from, vectorsName)
   const file = readSafetensors(await readFile(vectorsPath), vectorsPath)
-  const dimensions = 384
   const vectors = file.floats('vectors', [texts.length, dimensions])
   const lengths = file.integers('lengths', [texts.length])
   const ids = file.integers('ids', [lengths.reduce((sum, length) => sum + length, 0)])
@@ -39,6 +46,28 @@ export async function readGoldenTexts(): Promise<readonly GoldenText[]> {
     start = end
     return golden
   })
+}
+
+/** Writes golden texts as `readGoldenTexts` reads them. All vectors have the same length. */
+export async function writeGoldenTexts(into: string, golden: readonly GoldenText[]): Promise<void> {
+  const flat = <Numbers>(parts: readonly Iterable<Numbers>[]) => parts.flatMap((part) => [...part])
+  const ids = Int32Array.from(flat(golden.map((one) => one.ids)))
+  const vectors = Float32Array.from(flat(golden.map(({ vector }) => vector)))
+  const tensors = new Map<string, TensorData>([
+    ['vectors', { shape: [golden.length, vectors.length / golden.length], values: vectors }],
+    ['lengths', { shape: [golden.length], values: Int32Array.from(golden, (one) => one.ids.length) }],
+    ['ids', { shape: [ids.length], values: ids }],
+  ])
+  await mkdir(into, { recursive: true })
+  await writeWhole(
+    path.join(into, textsName),
+    `${JSON.stringify(
+      golden.map(({ text }) => text),
+      null,
+      1,
+    )}\n`,
+  )
+  await writeWhole(path.join(into, vectorsName), writeSafetensors(tensors))
 }
 
 /** Pairs of every degree of likeness, written for the project. */

@@ -50,7 +50,7 @@ export interface OnnxValue {
 
 export type OnnxType = keyof typeof typeNumbers
 
-const typeNumbers = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, boolean: 9, float16: 10 } as const
+const typeNumbers = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, boolean: 9, float16: 10, bfloat16: 16 } as const
 const attributeNumbers = { float: 1, integer: 2, graph: 5, integers: 7 } as const
 /** Version of the file format: the one of ONNX 1.13, old enough for every runtime in use. */
 const irVersion = 8

@@ -1,8 +1,9 @@
-import { type LinearNodes, transpose } from './bert-graph.ts'
+import type { LinearNodes } from './bert-graph.ts'
 import type { Dense } from './bert-weights.ts'
 import type { CalibrationRecord, ChannelRanges } from './calibration-record.ts'
 import { microsoft } from './graph-builder.ts'
 import { ModelError } from './model-error.ts'
+import { transpose } from './transpose.ts'
 
 /** A dense layer in eight bits: `y = (q(x / smoothing) - zero) @ weight.T * inputScale * weightScale + bias`. */
 export interface QuantizedDense {

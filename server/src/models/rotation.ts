@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { sha256 } from './artifacts.ts'
 import type { CompiledModel } from './compile.ts'
+import { sha256 } from './model-files-on-disk.ts'
 import { principalAxes } from './principal-axes.ts'
 import { readSafetensors, writeSafetensors } from './safetensors.ts'
 

@@ -8,12 +8,20 @@ export interface TensorFile {
   readonly names: readonly string[]
   /** Free text entries of the header. */
   readonly metadata: Readonly<Record<string, string>>
-  /** The tensor's numbers, 16-bit floats widened. @throws ModelError when it is absent or has another shape */
+  /** Whether there is a tensor of this name. */
+  has(name: string): boolean
+  /** The tensor's numbers, 16-bit floats widened, which is exact. @throws ModelError when it is absent or has another shape */
   floats(name: string, shape: readonly number[]): Float32Array
   /** @throws ModelError when it is absent, has another shape or holds no 32-bit integers */
   integers(name: string, shape: readonly number[]): Int32Array
-  /** The bytes of a tensor of 16-bit floats. @throws ModelError when it is absent or has another type or shape */
-  halfBytes(name: string, shape: readonly number[]): Uint8Array
+  /** The numbers as the file has them, for tables too large to widen. @throws ModelError when it is absent or has another type or shape */
+  table(name: string, shape: readonly number[]): FloatTable
+}
+
+/** Floats of one of the three kinds that weights are published in, little-endian. */
+export interface FloatTable {
+  readonly type: 'float16' | 'bfloat16' | 'float32'
+  readonly bytes: Uint8Array
 }
 
 export type TensorData = { readonly shape: readonly number[]; readonly values: Float32Array | Int32Array }
@@ -25,7 +33,8 @@ interface Entry {
 }
 
 const headerBytesMax = 16 * 1024 * 1024
-const bytesPerNumber: Readonly<Record<string, number>> = { F16: 2, F32: 4, I32: 4, I64: 8 }
+const bytesPerNumber: Readonly<Record<string, number>> = { BOOL: 1, U8: 1, I8: 1, F16: 2, BF16: 2, F32: 4, I32: 4, F64: 8, I64: 8 }
+const floatTypes: Readonly<Record<string, FloatTable['type']>> = { F16: 'float16', BF16: 'bfloat16', F32: 'float32' }
 
 /** @throws ModelError, naming `source`, when the bytes are not a whole safetensors file */
 export function readSafetensors(bytes: Uint8Array, source: string): TensorFile {
@@ -42,15 +51,18 @@ export function readSafetensors(bytes: Uint8Array, source: string): TensorFile {
     return found
   }
 
+  function table(name: string, shape: readonly number[]): FloatTable {
+    const { type, bytes: raw } = entry(name, shape, Object.keys(floatTypes))
+    return { type: floatTypes[type] ?? 'float32', bytes: raw }
+  }
+
   return {
     names: [...entries.keys()],
     metadata,
-    floats(name, shape) {
-      const { type, bytes: raw } = entry(name, shape, ['F16', 'F32'])
-      return type === 'F16' ? widenHalves(raw) : new Float32Array(aligned(raw))
-    },
+    has: (name) => entries.has(name),
+    floats: (name, shape) => widen(table(name, shape)),
     integers: (name, shape) => new Int32Array(aligned(entry(name, shape, ['I32']).bytes)),
-    halfBytes: (name, shape) => entry(name, shape, ['F16']).bytes,
+    table,
   }
 }
 
@@ -128,21 +140,14 @@ function aligned(raw: Uint8Array): ArrayBuffer {
   return new Uint8Array(raw).buffer
 }
 
-/** IEEE 754 binary16 to binary32, exact, by a table of all 65 536 values. */
-function widenHalves(raw: Uint8Array): Float32Array {
-  halfTable ??= Float32Array.from({ length: 65_536 }, (_, bits) => widenHalf(bits))
-  const result = new Float32Array(raw.length / 2)
-  for (let i = 0; i < result.length; i++) result[i] = halfTable[(raw[2 * i] ?? 0) | ((raw[2 * i + 1] ?? 0) << 8)] ?? 0
-  return result
-}
-
-let halfTable: Float32Array | undefined
-
-function widenHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1
-  const exponent = (bits >> 10) & 0x1f
-  const fraction = bits & 0x3ff
-  if (exponent === 0) return sign * fraction * 2 ** -24
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+/** The numbers of a table as 32-bit floats; every 16-bit float, of either kind, is one of those. */
+export function widen({ type, bytes }: FloatTable): Float32Array {
+  const buffer = aligned(bytes)
+  if (type === 'float32') return new Float32Array(buffer)
+  if (type === 'float16') return new Float32Array(new Float16Array(buffer))
+  // A bfloat16 is the upper half of a 32-bit float.
+  const upper = new Uint16Array(buffer)
+  const whole = new Uint32Array(upper.length)
+  for (let index = 0; index < upper.length; index++) whole[index] = (upper[index] ?? 0) << 16
+  return new Float32Array(whole.buffer)
 }
