@@ -14,6 +14,8 @@ export interface Embedder {
    * an aborted signal rejects with its reason.
    */
   run(sequences: readonly Int32Array[], options: EmbedOptions): Promise<EmbedOutcome>
+  /** Milliseconds until a call of that size would be answered if it came now; `undefined` while the speed is unknown. */
+  predictedWaitMs?(accountId: string, tokens: number, sequences?: number): number | undefined
 }
 
 /** Who waits: somebody, or a job. Interactive work goes first, bulk work keeps a share. */

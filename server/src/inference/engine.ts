@@ -137,6 +137,10 @@ class LocalEngine implements Engine {
     return this.#scheduler.run(sequences, options)
   }
 
+  predictedWaitMs(accountId: string, tokens: number, sequences?: number): number | undefined {
+    return this.#scheduler.predictedWaitMs(accountId, tokens, sequences)
+  }
+
   stats(): EngineStats {
     return {
       ...this.#scheduler.stats,

@@ -155,18 +155,9 @@ export class Scheduler implements Embedder {
     }
   }
 
-  /**
-   * When a call of so many tokens would be answered if it came now, in milliseconds from now; `undefined` while the speed
-   * is unknown.
-   */
-  forecastMs(accountId: string, lane: Lane, tokens: number): number | undefined {
+  predictedWaitMs(accountId: string, tokens: number, sequences = 1): number | undefined {
+    const lane = this.#laneFor(sequences, tokens)
     return this.#admission.forecastMs({ accountId, lane, tokens }, this.#runningTokens)
-  }
-
-  /** The lane of a call that does not name one. */
-  laneFor(sequences: number, tokens: number): Lane {
-    const { interactiveSequencesMax, interactiveTokensMax } = this.#limits
-    return sequences > interactiveSequencesMax || tokens > interactiveTokensMax ? 'bulk' : 'interactive'
   }
 
   /** @throws NearfieldError as the port says, and `unavailable` while no replica can be kept alive or the engine is draining */
@@ -179,7 +170,7 @@ export class Scheduler implements Embedder {
     if (sequences.length === 0) return { vectors: [], queueMs: 0, inferMs: 0 }
     let tokens = 0
     for (const ids of sequences) tokens += ids.length
-    const lane = options.lane ?? this.laneFor(sequences.length, tokens)
+    const lane = options.lane ?? this.#laneFor(sequences.length, tokens)
     const { accountId } = options
     this.#admission.admit({ accountId, lane, sequences: sequences.length, tokens, remainingMs }, this.#runningTokens)
     return new Promise((resolve, reject) => {
@@ -217,6 +208,12 @@ export class Scheduler implements Embedder {
   async drain(): Promise<void> {
     this.#draining = true
     if (this.#jobs.size > 0) await new Promise<void>((resolve) => (this.#drained = resolve))
+  }
+
+  /** The lane of a call that does not name one. */
+  #laneFor(sequences: number, tokens: number): Lane {
+    const { interactiveSequencesMax, interactiveTokensMax } = this.#limits
+    return sequences > interactiveSequencesMax || tokens > interactiveTokensMax ? 'bulk' : 'interactive'
   }
 
   #add(job: Job, sequences: readonly Int32Array[], accountId: string, lane: Lane): void {
