@@ -1,83 +1,53 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Principal } from '../access/principal.ts'
-import type { CacheUse } from '../cache/vector-cache.ts'
-import type { Config } from '../config.ts'
-import type { DecodedCall, Dialect, WireReply } from '../dialects/dialect.ts'
-import { type Lane, lanes } from '../embedding/embedder.ts'
-import { NearfieldError } from '../errors.ts'
-import { type Caller, type Served, type Services, serve } from '../serve.ts'
+import type { DecodedCall, Dialect, EmbedAnswer, WireReply } from '../dialects/dialect.ts'
+import { type Caller, type Served, serve } from '../serve.ts'
+import { type CallerSurroundings, whileCallerWaits } from './caller.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
 import { sendWire } from './send.ts'
 
 /** What the embedding routes of a dialect stand on. */
-export interface EmbeddingScope<Call extends DecodedCall> {
+export interface EmbeddingScope<Call extends DecodedCall> extends CallerSurroundings {
   readonly dialect: Dialect<Call>
-  readonly services: Services
-  readonly limits: Config['http']
+}
+
+/** A request that was served and billed, and how its answer is written down. */
+export interface Billed {
+  readonly served: Served
+  encode(answer: EmbedAnswer): WireReply
 }
 
 /** A decoded call served and encoded: steps that are the same in every dialect. */
-export async function answerEmbedding<Call extends DecodedCall>(
-  { dialect, services, limits }: EmbeddingScope<Call>,
+export function answerEmbedding<Call extends DecodedCall>(
+  scope: EmbeddingScope<Call>,
   request: FastifyRequest,
   reply: FastifyReply,
   principal: Principal,
   call: Call,
 ): Promise<FastifyReply> {
-  const { clock } = services
-  const deadlineMs = request.arrivedMs + limits.deadlineMs
-  const patience = new AbortController()
-  const timer = setTimeout(() => patience.abort(new NearfieldError('deadline_exceeded')), Math.max(0, deadlineMs - clock.monotonicMs()))
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) patience.abort(new NearfieldError('client_closed'))
-  })
-  try {
-    const caller: Caller = {
-      requestId: request.id,
-      principal,
-      signal: patience.signal,
-      deadlineMs,
-      lane: laneOf(request),
-      cache: cacheUseOf(request),
-      pinnedSpace: pinnedSpaceOf(request),
-    }
-    const served = await serve(call.request, caller, services)
+  return answerBilled(scope, request, reply, principal, async (caller) => ({
+    served: await serve(call.request, caller, scope.services),
+    encode: (answer) => scope.dialect.encode(answer, call, request.headers),
+  }))
+}
+
+/** What every answer that embeds says in its headers and its log line, whatever is made of the vectors. */
+export function answerBilled(
+  surroundings: CallerSurroundings,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  principal: Principal,
+  act: (caller: Caller) => Promise<Billed>,
+): Promise<FastifyReply> {
+  const { clock } = surroundings.services
+  return whileCallerWaits(surroundings, request, reply, principal, async (caller) => {
+    const { served, encode } = await act(caller)
     const servedMs = clock.monotonicMs()
-    const wire = dialect.encode(
-      { ...served, resetAtMs: served.rateLimit.resetAtMs, totalMs: servedMs - request.arrivedMs },
-      call,
-      request.headers,
-    )
+    const wire = encode({ ...served, resetAtMs: served.rateLimit.resetAtMs, totalMs: servedMs - request.arrivedMs })
     const encodeMs = clock.monotonicMs() - servedMs
     request.facts = factsOf(served, principal, encodeMs)
     return sendWire(reply, withCommonHeaders(wire, served, encodeMs, clock.now()))
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** What the caller wants of the cache. Source: RFC 9111, 5.2.1; directives that it does not know change nothing. */
-function cacheUseOf({ headers }: FastifyRequest): CacheUse {
-  const directives = headers['cache-control']?.toLowerCase().split(/[\s,]+/) ?? []
-  if (directives.includes('no-store')) return 'off'
-  return directives.includes('no-cache') ? 'refresh' : 'use'
-}
-
-/** The space that the caller's index is in, in the header that every answer names its own in. */
-function pinnedSpaceOf({ headers }: FastifyRequest): string | undefined {
-  const named = headers['x-nearfield-space']
-  return named === undefined ? undefined : named.toString().trim()
-}
-
-/** The lane a request names; without one its size decides. */
-function laneOf({ headers }: FastifyRequest): Lane | undefined {
-  const named = headers['x-nearfield-lane']
-  const lane = lanes.find((candidate) => candidate === named)
-  if (lane !== undefined || named === undefined) return lane
-  throw new NearfieldError(
-    'invalid_request',
-    `The header x-nearfield-lane may say ${lanes.join(' or ')}. Leave it out to let the size of the request decide.`,
-  )
+  })
 }
 
 /** Adds the headers that every dialect sends. */

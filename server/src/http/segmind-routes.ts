@@ -1,24 +1,16 @@
-import type { FastifyInstance, FastifyRequest, FastifyTypeProvider } from 'fastify'
-import { type Static, type TSchema, Type } from 'typebox'
-import type { Principal } from '../access/principal.ts'
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
 import { decode, type SegmindCall } from '../dialects/segmind/decode.ts'
-import { embedBody, errorEnvelope, manyEmbeddings, oneEmbedding, userCredits } from '../dialects/segmind/schema.ts'
-import { NearfieldError } from '../errors.ts'
+import { embedBody, manyEmbeddings, oneEmbedding, userCredits } from '../dialects/segmind/schema.ts'
 import { formatDollars } from '../money.ts'
+import { authenticateFirst, principalOf } from './authenticated.ts'
 import { answerEmbedding, type EmbeddingScope } from './embeddings.ts'
-
-/** Requests get their types from their schemas. Answers are written as bytes; their schemas only describe them. */
-interface RequestTypes extends FastifyTypeProvider {
-  validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown
-  serializer: unknown
-}
+import { answerHeaders, commonErrors, errorsFor, type RequestTypes } from './route-schemas.ts'
 
 /** The routes of Segmind's v1, in a plugin scope of their own. The key is checked before the body is read. */
 export async function segmindRoutes(app: FastifyInstance, scope: EmbeddingScope<SegmindCall>): Promise<void> {
   const { dialect, services, limits } = scope
-  app.addHook('onRequest', async (request) => {
-    request.principal = await services.access.authenticate(dialect.credential(request.headers), request.ip)
-  })
+  authenticateFirst(app, dialect, services.access)
   const routes = app.withTypeProvider<RequestTypes>()
 
   routes.post('/v1/:slug', { schema: embeddingSchema }, (request, reply) =>
@@ -32,36 +24,7 @@ export async function segmindRoutes(app: FastifyInstance, scope: EmbeddingScope<
   })
 }
 
-function principalOf({ principal }: FastifyRequest): Principal {
-  if (principal === undefined) throw new NearfieldError('missing_api_key')
-  return principal
-}
-
-const errorsFor = (statuses: readonly (readonly [number, string])[]) =>
-  Object.fromEntries(
-    statuses.map(([status, description]) => [status, { description, content: { 'application/json': { schema: errorEnvelope } } }]),
-  )
-
-const commonErrors = [
-  [401, 'No API key, or one that is not valid.'],
-  [429, 'Too many requests or tokens in this minute; `retry-after` says when to come back.'],
-  [500, 'Internal error. Nothing was billed.'],
-  [502, 'The engine or the database is temporarily unavailable. Nothing was billed.'],
-] as const
-
 const numbers = { schema: Type.String({ description: 'One vector a line.' }) }
-
-const answerHeaders = {
-  'x-request-id': Type.String({ description: 'Id of this request, also in the log and in the usage.' }),
-  'x-cost': Type.String({ description: 'What this call cost, in dollars.' }),
-  'x-remaining-credits': Type.String({ description: 'The balance after it, in dollars.' }),
-  'x-generation-time': Type.String({ description: 'Seconds from arrival to the finished answer.' }),
-  'x-rate-limit-reset-at-utc': Type.String({ description: 'When the rate limit resets, ISO 8601.' }),
-  'x-nearfield-space': Type.String({ description: 'Name of the vector space. Compare vectors of one space only.' }),
-  'server-timing': Type.String({ description: 'Milliseconds of queue, tokenize, infer, encode and commit.' }),
-  'ratelimit-policy': Type.String({ description: 'Requests a minute, where the plan limits them.' }),
-  ratelimit: Type.String({ description: 'Requests left and seconds to the reset, where the plan limits them.' }),
-}
 
 const embeddingHeaders = Type.Object({
   'x-nearfield-space': Type.Optional(
