@@ -116,11 +116,25 @@ export interface Config {
     /** True lets accounts find each other's vectors: who asks learns from the price whether anybody asked before. */
     readonly sharedByAccounts: boolean
   }
-  readonly cache: {
-    /** Memory for vectors, all of it included; 0 for none. */
-    readonly bytesMax: number
-    /** True lets accounts find each other's vectors: who asks learns from the price whether anybody asked before. */
-    readonly sharedByAccounts: boolean
+  /** Where models are pulled from, and how much is taken. */
+  readonly hub: {
+    /** Address of a Hugging Face hub or a mirror of it, without a slash at the end. */
+    readonly endpoint: string
+    readonly redirectsMax: number
+    /** Tries for one answer or one file, the first included. */
+    readonly attemptsMax: number
+    /** A server silent for this long is given up. */
+    readonly idleTimeoutMs: number
+    /** Pause before the second try; it doubles from try to try. */
+    readonly retryPauseMs: number
+    readonly retryPauseMsMax: number
+    /** Longest listing of a repository. */
+    readonly listingBytesMax: number
+    /** Files of one repository, folder or archive. */
+    readonly filesMax: number
+    readonly fileBytesMax: number
+    /** Of all files of a model together. */
+    readonly modelBytesMax: number
   }
   readonly access: {
     /** How long a looked-up key may be believed without asking the database. */
@@ -153,6 +167,8 @@ export interface Config {
 export interface Secrets {
   /** Postgres address with its password; `undefined` means the embedded database in the data folder. */
   readonly databaseUrl: string | undefined
+  /** Opens private and gated repositories of the hub. */
+  readonly hubToken: string | undefined
 }
 
 /** A setting the server cannot start with. The message says which, what it was and what is allowed. */
@@ -226,10 +242,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
       bytesMax: cacheBytes(whole('NEARFIELD_CACHE_BYTES_MAX', 64 * 1024 * 1024, 0, 8 * 1024 * 1024 * 1024)),
       sharedByAccounts: oneOf(environment, 'NEARFIELD_CACHE_SHARED', onOff, 'off') === 'on',
     },
-    cache: {
-      bytesMax: cacheBytes(whole('NEARFIELD_CACHE_BYTES_MAX', 64 * 1024 * 1024, 0, 8 * 1024 * 1024 * 1024)),
-      sharedByAccounts: oneOf(environment, 'NEARFIELD_CACHE_SHARED', onOff, 'off') === 'on',
-    },
+    hub: hubSettings(environment),
     access: {
       keyCacheMs: 5_000,
       keyCacheEntriesMax: 10_000,
@@ -241,7 +254,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
     storage: storageSettings(environment),
   }
   refuseTooManyThreads(config, cores)
-  return { config: deepFreeze(config), secrets: Object.freeze({ databaseUrl: databaseUrl(environment) }) }
+  return { config: deepFreeze(config), secrets: Object.freeze({ databaseUrl: databaseUrl(environment), hubToken: hubToken(environment) }) }
 }
 
 function refuseTooManyThreads({ engine }: Config, cores: number): void {
@@ -337,13 +350,32 @@ function memoryShare(): number {
   return Math.floor((allowed > 0 ? Math.min(allowed, totalmem()) : totalmem()) / 2)
 }
 
-const cacheBytesLeast = 64 * 1024
+function hubSettings(environment: Environment): Config['hub'] {
+  return {
+    endpoint: hubEndpoint(environment),
+    redirectsMax: 5,
+    attemptsMax: 8,
+    idleTimeoutMs: 30_000,
+    retryPauseMs: 500,
+    retryPauseMsMax: 15_000,
+    listingBytesMax: 16 * 1024 * 1024,
+    filesMax: 4_096,
+    fileBytesMax: 8 * 1024 * 1024 * 1024 - 1,
+    modelBytesMax: 16 * 1024 * 1024 * 1024,
+  }
+}
 
-function cacheBytes(bytes: number): number {
-  if (bytes === 0 || bytes >= cacheBytesLeast) return bytes
-  throw new ConfigError(
-    `NEARFIELD_CACHE_BYTES_MAX is ${bytes}; that holds next to nothing. Set ${cacheBytesLeast} or more, or 0 for no cache.`,
-  )
+function hubEndpoint(environment: Environment): string {
+  const text = environment.HF_ENDPOINT || 'https://huggingface.co'
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return text.replace(/\/+$/, '')
+  throw new ConfigError(`HF_ENDPOINT is "${text}"; it must be an https:// address. Leave it out for https://huggingface.co.`)
+}
+
+function hubToken(environment: Environment): string | undefined {
+  const text = environment.HF_TOKEN
+  if (text === undefined || text === '') return undefined
+  if (/^[\x21-\x7e]+$/.test(text)) return text
+  throw new ConfigError('HF_TOKEN has a character that no token has, such as a space or a line break.')
 }
 
 function databaseUrl(environment: Environment): string | undefined {

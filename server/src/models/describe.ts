@@ -1,4 +1,4 @@
-import { findWeights } from './find-weights.ts'
+import { type FoundWeights, findWeights } from './find-weights.ts'
 import type { ModelCard, Pooling } from './model.ts'
 import type { DenseModule, ModelDescription } from './model-description.ts'
 import { ModelError } from './model-error.ts'
@@ -19,6 +19,15 @@ interface Modules {
   readonly normalizes: boolean
 }
 
+interface Layout {
+  /** `undefined` where there is no `modules.json`. */
+  readonly modules: Modules | undefined
+  /** Folder of the Transformer module, with its slash; empty for the repository itself. */
+  readonly transformer: string
+  readonly architecture: string
+  readonly config: Fields
+}
+
 /**
  * Reads what a repository says about its model: `modules.json` and what it names, `sentence_bert_config.json`, pooling and
  * Dense configurations, `config_sentence_transformers.json` for prompts, `config.json`. A repository that has no
@@ -27,16 +36,14 @@ interface Modules {
  * @throws ModelError naming the piece that is missing or unknown; nothing is guessed
  */
 export async function describeModel(files: ModelFiles, card?: KnownFacts): Promise<ModelDescription> {
-  const reader = new DescriptionReader(files, card?.name ?? 'in these files')
-  const modules = files.has('modules.json') ? await reader.modules() : undefined
+  const reader = new DescriptionReader(files, card?.name)
+  const layout = await reader.layout()
+  const { modules, transformer, architecture, config } = layout
   const pooling = modules?.pooling ?? card?.pooling
   if (pooling === undefined) {
     return reader.refuse('it has no modules.json, so nothing says how its vectors are made. Only a model with a card can do without')
   }
-  const transformer = modules?.transformer ?? ''
-  const architecture = `${transformer}config.json`
-  const config = await reader.fields(architecture)
-  const { family, weights } = findWeights(config, files.names, card?.name ?? 'in these files')
+  const { family, weights } = reader.findWeights(layout, files.names)
   const hidden = modules?.hidden ?? reader.positive(config.hidden_size ?? config.n_embd, architecture, 'hidden_size')
   const dense = modules?.dense ?? []
   reader.checkSizes(hidden, dense)
@@ -56,13 +63,55 @@ export async function describeModel(files: ModelFiles, card?: KnownFacts): Promi
   }
 }
 
+/**
+ * Which of `names` are the weights, decided from the files that are there already: so that only those need to be brought.
+ * @throws ModelError as `describeModel` does
+ */
+export async function locateWeights(files: ModelFiles, names: readonly string[], model: string): Promise<readonly string[]> {
+  const reader = new DescriptionReader(files, model)
+  const { weights, beside } = reader.findWeights(await reader.layout(), names)
+  return [weights, ...beside]
+}
+
+/** Whether a file says how a model works, or is one of its small parts: what is brought before anything is decided. */
+export function isDescribing(name: string): boolean {
+  const parts = name.split('/')
+  const [folder, base] = parts.length === 1 ? ['', parts[0]] : [parts[0] ?? '', parts.slice(1).join('/')]
+  if (base === undefined || !/^(\d+_\w+)?$/.test(folder)) return false
+  if (/^(LICENSE|LICENCE|NOTICE)(\.(txt|md))?$/i.test(base)) return folder === ''
+  if (/^\d+_Dense$/.test(folder) && base === 'model.safetensors') return true
+  return describingNames.has(base) || /^sentence_[\w-]+_config\.json$/.test(base)
+}
+
+const describingNames: ReadonlySet<string> = new Set([
+  'modules.json',
+  'config.json',
+  'config_sentence_transformers.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+])
+
 class DescriptionReader {
   readonly #files: ModelFiles
   readonly #model: string
 
-  constructor(files: ModelFiles, model: string) {
+  constructor(files: ModelFiles, model = 'in these files') {
     this.#files = files
     this.#model = model
+  }
+
+  async layout(): Promise<Layout> {
+    const modules = this.#files.has('modules.json') ? await this.modules() : undefined
+    const transformer = modules?.transformer ?? ''
+    const architecture = `${transformer}config.json`
+    return { modules, transformer, architecture, config: await this.fields(architecture) }
+  }
+
+  findWeights({ config, transformer }: Layout, names: readonly string[]): FoundWeights {
+    const inside = names.filter((name) => name.startsWith(transformer)).map((name) => name.slice(transformer.length))
+    const { family, weights, beside } = findWeights(config, inside, this.#model)
+    return { family, weights: transformer + weights, beside: beside.map((name) => transformer + name) }
   }
 
   refuse(what: string): never {

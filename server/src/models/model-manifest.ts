@@ -8,6 +8,8 @@ export interface ModelManifest {
   /** The commit of the repository, or for a folder a hash of its files. */
   readonly revision: string
   readonly source: ModelSource
+  /** As the source says it; `unknown` where it says none. */
+  readonly licence: string
   /** Sorted by name. */
   readonly files: readonly ManifestFile[]
 }
@@ -24,8 +26,9 @@ export interface ManifestFile {
 const modelName = /^[a-z0-9][\w.-]{0,95}(\/[a-z0-9][\w.-]{0,95})?$/i
 const revisionName = /^[0-9a-f]{40}$/
 const checksum = /^[0-9a-f]{64}$/
-const pathPart = /^[a-z0-9_][\w. +@-]{0,127}$/i
+const pathPart = /^[a-z0-9_][\w. +@-]{0,99}$/i
 const depthMax = 6
+const licenceLengthMax = 100
 
 export function isModelName(name: string): boolean {
   return modelName.test(name) && !name.includes('--') && !name.includes('..')
@@ -47,15 +50,17 @@ export function parseManifest(text: string, where: string): ModelManifest {
     throw new ModelError(`${where} is not the manifest of a model: ${what}.`)
   }
   const fields = recordOf(parseJson(text)) ?? refuse('it is not a JSON object')
-  const { format, name, revision, source, files } = fields
+  const { format, name, revision, source, licence, files } = fields
   if (format !== 1) return refuse('its format is not 1, so it comes from another version of this program')
   if (typeof name !== 'string' || !isModelName(name)) return refuse('it has no proper name')
   if (typeof revision !== 'string' || !isRevision(revision)) return refuse('its revision is not forty hexadecimal digits')
+  if (typeof licence !== 'string' || licence.length > licenceLengthMax) return refuse('it has no licence')
   if (!Array.isArray(files) || files.length === 0) return refuse('it names no files')
   const parsed = files.map((file) => parseFile(file) ?? refuse('a file has no proper name, size or SHA-256'))
+  // On some file systems two names that differ in their capitals are one file.
   const names = new Set(parsed.map((file) => file.name.toLowerCase()))
   if (names.size !== parsed.length) return refuse('it names a file twice')
-  return { format, name, revision, source: parseSource(source) ?? refuse('its source is unknown'), files: parsed }
+  return { format, name, revision, source: parseSource(source) ?? refuse('its source is unknown'), licence, files: parsed }
 }
 
 function parseFile(value: unknown): ManifestFile | undefined {

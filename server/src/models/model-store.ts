@@ -17,6 +17,7 @@ export interface InstalledModel {
   readonly name: string
   readonly revision: string
   readonly source: ModelSource
+  readonly licence: string
   /** Of all its files together. */
   readonly bytes: number
   /** The folder of this revision. */
@@ -57,9 +58,7 @@ export async function installedModels(dataDirectory: string): Promise<readonly I
     if (!entry.isDirectory() || entry.name.startsWith('.')) continue
     const stored = await readCurrent(dataDirectory, entry.name).catch(() => undefined)
     if (stored === undefined) continue
-    const { manifest, folder } = stored
-    const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0)
-    found.push({ name: manifest.name, revision: manifest.revision, source: manifest.source, bytes, folder })
+    found.push(installedFrom(stored.manifest, stored.folder))
   }
   return found
 }
@@ -85,16 +84,31 @@ export async function openStaging(dataDirectory: string, name: string, revision:
   return staging
 }
 
-/** Makes a whole, checked staging folder the revision in use. The same revision, already there, is kept. */
+/** Makes a stored revision the one in use. @throws ModelError when it is not stored */
+export async function useRevision(dataDirectory: string, name: string, revision: string): Promise<InstalledModel> {
+  const models = modelFolder(dataDirectory, name)
+  const folder = path.join(models, revision)
+  const manifestPath = path.join(folder, manifestName)
+  const text = await readFile(manifestPath, 'utf8').catch((cause: unknown) => {
+    throw new ModelError(`The store has no revision ${revision} of ${name}.`, { cause })
+  })
+  const manifest = parseManifest(text, manifestPath)
+  const current = path.join(models, currentName)
+  await writeFile(`${current}.partial`, revision)
+  await rename(`${current}.partial`, current)
+  return installedFrom(manifest, folder)
+}
+
+/** Makes a whole, checked staging folder the revision in use; it takes the place of the same revision, already there. */
 export async function install(dataDirectory: string, manifest: ModelManifest, staging: string): Promise<InstalledModel> {
   const models = modelFolder(dataDirectory, manifest.name)
   const folder = path.join(models, manifest.revision)
   await writeFile(path.join(staging, manifestName), `${JSON.stringify(manifest, null, 2)}\n`)
   await rm(folder, { recursive: true, force: true })
   await rename(staging, folder)
-  const current = path.join(models, currentName)
-  await writeFile(`${current}.partial`, manifest.revision)
-  await rename(`${current}.partial`, current)
-  const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0)
-  return { name: manifest.name, revision: manifest.revision, source: manifest.source, bytes, folder }
+  return useRevision(dataDirectory, manifest.name, manifest.revision)
+}
+
+function installedFrom({ name, revision, source, licence, files }: ModelManifest, folder: string): InstalledModel {
+  return { name, revision, source, licence, bytes: files.reduce((sum, file) => sum + file.bytes, 0), folder }
 }
