@@ -13,7 +13,8 @@ export const replyHeaderBytes = 20
 /** Bounds of one frame; an end that reads a larger number has lost the frame boundary and must give up. */
 export const frameSequencesMax = 1_024
 export const frameTokensMax = 65_536
-export const frameDimensionsMax = 16_384
+/** Numbers of all vectors of a reply together: a gigabyte is a broken frame, a few million are what a calibration graph returns. */
+const frameNumbersMax = 16_777_216
 
 /** What a reply says. `ready` comes once, without vectors, when the graph is loaded; its dimensions are the model's. */
 export const replyKind = { ready: 0, vectors: 1, failed: 2 } as const
@@ -104,7 +105,7 @@ export class ReplyReader {
 
   #begin(): void {
     const [batchId = 0, kind = 0, vectors = 0, dimensions = 0, micros = 0] = new Uint32Array(this.#header.buffer)
-    if (vectors > frameSequencesMax || dimensions > frameDimensionsMax) throw new RangeError('a reply frame is out of bounds')
+    if (vectors > frameSequencesMax || vectors * dimensions > frameNumbersMax) throw new RangeError('a reply frame is out of bounds')
     this.#reply = { batchId, kind, vectors, dimensions, inferMs: micros / 1_000 }
     this.#payload = new Float32Array(vectors * dimensions)
     this.#payloadBytes = new Uint8Array(this.#payload.buffer)

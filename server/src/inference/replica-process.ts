@@ -10,9 +10,10 @@
  * and a blocked read wakes sooner than an event loop.
  */
 import { readSync, writeSync } from 'node:fs'
-import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { InferenceSession } from 'onnxruntime-node'
 import { systemClock } from '../time.ts'
 import { type ReplyHeader, replyHeaderBytes, replyKind, requestHeaderBytes, withinFrame, writeReplyHeader } from './frames.ts'
+import { type Batch, feedsOf } from './graph-feeds.ts'
 
 const pipe = 3
 
@@ -35,40 +36,12 @@ function writeReply(header: ReplyHeader, vectors: Float32Array): void {
   while (written < frame.length) written += writeSync(pipe, frame, written)
 }
 
-/** A tensor of whole numbers of the type the graph asks for. int64 is written through its low halves, so no BigInt is ever made. */
-function wholeNumbers(type: string, values: Int32Array, shape: readonly number[]): Tensor {
-  if (type === 'int32') return new Tensor('int32', values, shape)
-  const words = new Int32Array(values.length * 2)
-  for (let position = 0; position < values.length; position++) words[2 * position] = values[position] ?? 0
-  return new Tensor('int64', new BigInt64Array(words.buffer), shape)
-}
-
-/** What the graph may ask for, by the names of its inputs: a batch is its sequences laid end to end. */
-function feeds(session: InferenceSession, lengths: Int32Array, ids: Int32Array): Record<string, Tensor> {
-  const result: Record<string, Tensor> = {}
-  for (const input of session.inputMetadata) {
-    const type = input.isTensor ? input.type : ''
-    if (input.name === 'input_ids') result[input.name] = wholeNumbers(type, ids, [ids.length])
-    else if (input.name === 'position_ids') result[input.name] = wholeNumbers(type, positions(lengths, ids.length), [ids.length])
-    else if (input.name === 'lengths') result[input.name] = wholeNumbers(type, lengths, [lengths.length])
-    else if (input.name === 'count') result[input.name] = wholeNumbers(type, Int32Array.of(lengths.length), [])
-    else throw new TypeError(`the graph has an unknown input ${input.name}`)
-  }
-  return result
-}
-
-/** 0, 1, 2 … for every sequence, `[tokens]`. */
-function positions(lengths: Int32Array, tokens: number): Int32Array {
-  const result = new Int32Array(tokens)
-  let at = 0
-  for (const length of lengths) for (let position = 0; position < length; position++) result[at++] = position
-  return result
-}
-
-async function runBatch(session: InferenceSession, lengths: Int32Array, ids: Int32Array): Promise<Float32Array> {
-  const outputs = await session.run(feeds(session, lengths, ids))
-  const data = outputs.sentence_embedding?.data
-  if (!(data instanceof Float32Array)) throw new TypeError('the graph has no float32 output named sentence_embedding')
+/** The vectors of a batch, `[sequences, dimensions]`: the graph's last output, for what is put behind a foreign graph stands last. */
+async function runBatch(session: InferenceSession, batch: Batch): Promise<Float32Array> {
+  const name = session.outputNames.at(-1) ?? ''
+  const outputs = await session.run(feedsOf(session, batch), [name])
+  const data = outputs[name]?.data
+  if (!(data instanceof Float32Array)) throw new TypeError(`the graph's last output ${name} is not float32`)
   return data
 }
 
@@ -81,7 +54,7 @@ async function answerFrames(session: InferenceSession): Promise<void> {
     if (!readFully(new Uint8Array(payload.buffer))) return
     const started = systemClock.monotonicMs()
     try {
-      const vectors = await runBatch(session, payload.subarray(0, sequences), payload.subarray(sequences))
+      const vectors = await runBatch(session, { lengths: payload.subarray(0, sequences), ids: payload.subarray(sequences) })
       const inferMs = systemClock.monotonicMs() - started
       writeReply({ batchId, kind: replyKind.vectors, vectors: sequences, dimensions: vectors.length / sequences, inferMs }, vectors)
     } catch {
@@ -104,7 +77,7 @@ async function main(graphFile: string, threads: number): Promise<void> {
     enableMemPattern: false,
     logSeverityLevel: 4,
   })
-  const probe = await runBatch(session, Int32Array.of(2), Int32Array.of(0, 0))
+  const probe = await runBatch(session, { lengths: Int32Array.of(2), ids: Int32Array.of(0, 0) })
   writeReply({ batchId: 0, kind: replyKind.ready, vectors: 0, dimensions: probe.length, inferMs: 0 }, new Float32Array(0))
   await answerFrames(session)
   await session.release()
