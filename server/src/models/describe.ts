@@ -8,7 +8,7 @@ import { recordOf } from './model-manifest.ts'
 type Fields = Readonly<Record<string, unknown>>
 
 /** What a card knows that a repository without sentence-transformers files does not say. */
-type KnownFacts = Pick<ModelCard, 'name' | 'pooling' | 'windowTokens'>
+type KnownFacts = Pick<ModelCard, 'name'> & Partial<Pick<ModelCard, 'pooling' | 'windowTokens'>>
 
 interface Modules {
   readonly transformer: string
