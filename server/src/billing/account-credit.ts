@@ -63,6 +63,15 @@ export class AccountCredit {
     }
   }
 
+  /**
+   * True when the lease may stay as it is once `charged` of the reserved credit has left: nobody waits, and at least half
+   * of the cushion is there. Half, because a settle fills it up, and most commits should need none.
+   */
+  suffices(charged: NanoDollars, nowMs: number): boolean {
+    const steady = !this.contended && !this.short && !this.givesBack && this.waiting.length === 0
+    return steady && 2n * (this.leased - this.reserved + charged) >= this.cushion(nowMs)
+  }
+
   /** What the next settle must hold at least, when `charged` of the reserved credit leaves with it. */
   floor(charged: NanoDollars): NanoDollars {
     const needed = this.reserved - charged

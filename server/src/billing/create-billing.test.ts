@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DataFolder, freshDataFolder } from '../../test/data-folder.ts'
 import { addAccount, newCharge, openTestDatabase, spend } from '../../test/invariants/money-rooms.ts'
+import { movesMoney } from '../../test/invariants/unreliable-database.ts'
 import { type Config, readConfig } from '../config.ts'
 import { type Database, openDatabase } from '../storage/database.ts'
 import { systemClock } from '../time.ts'
@@ -18,14 +19,14 @@ afterAll(async () => {
   await folder[Symbol.asyncDispose]()
 })
 
-/** Billing with an account that has `credit`, and a count of the statements that settled. */
+/** Billing with an account that has `credit`, and a count of the statements that charged. */
 async function openBilling(credit: bigint, limits: Partial<Config['billing']> = {}) {
   const { config } = readConfig({})
-  let settles = 0
+  let statements = 0
   const counting: Database = {
     ...database,
     query: (statement, values) => {
-      if (statement.name === 'settle') settles++
+      if (movesMoney(statement)) statements++
       return database.query(statement, values)
     },
   }
@@ -36,7 +37,7 @@ async function openBilling(credit: bigint, limits: Partial<Config['billing']> = 
   })
   const principal = await addAccount(database)
   await billing.grantCredits({ accountId: principal.accountId, amount: credit, kind: 'paid' })
-  return { billing, principal, settles: () => settles }
+  return { billing, principal, statements: () => statements }
 }
 
 async function expectRightBooks(): Promise<void> {
@@ -128,19 +129,20 @@ describe('a charge', () => {
 
 describe('commits', () => {
   test('a lone request takes one statement, once its process holds a lease', async () => {
-    const { billing, principal, settles } = await openBilling(1_000_000n)
+    const { billing, principal, statements } = await openBilling(1_000_000n)
     await spend(billing, principal, newCharge(10n))
-    const before = settles()
+    const before = statements()
     for (let request = 0; request < 10; request++) await spend(billing, principal, newCharge(10n))
-    expect(settles() - before).toBe(10)
+    expect(statements() - before).toBe(10)
+    await expectRightBooks()
   })
 
   test('requests that end together share statements', async () => {
-    const { billing, principal, settles } = await openBilling(1_000_000n)
+    const { billing, principal, statements } = await openBilling(1_000_000n)
     await spend(billing, principal, newCharge(10n))
-    const before = settles()
+    const before = statements()
     await Promise.all(Array.from({ length: 300 }, () => spend(billing, principal, newCharge(10n))))
-    expect(settles() - before).toBeLessThan(30)
+    expect(statements() - before).toBeLessThan(30)
     await expectRightBooks()
   })
 

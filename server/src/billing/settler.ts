@@ -5,6 +5,7 @@ import { NearfieldError } from '../errors.ts'
 import type { NanoDollars } from '../money.ts'
 import type { Clock } from '../time.ts'
 import { AccountCredit } from './account-credit.ts'
+import type { ChargedAccount } from './charge-statement.ts'
 import type { Receipt } from './reservation.ts'
 import type { SettledAccount } from './settle-statement.ts'
 import type { AccountCharge, BillingStore, Draw } from './store.ts'
@@ -167,6 +168,7 @@ export class Settler implements AsyncDisposable {
       if (!this.#gathered()) await this.#gather()
       const charges = this.#queue.splice(0, this.#limits.commitEntriesMax)
       const accounts = new Set(charges.map(({ charge }) => this.#account(charge.accountId)))
+      if (this.#dirty.size === 0 && (await this.#charge(charges, accounts))) continue
       for (const account of this.#dirty) if (accounts.size < this.#limits.commitEntriesMax) accounts.add(account)
       for (const account of accounts) this.#dirty.delete(account)
       await this.#settle(charges, accounts)
@@ -193,6 +195,27 @@ export class Settler implements AsyncDisposable {
 
   #wakeWhenGathered(): void {
     if (this.#wake !== undefined && this.#gathered()) this.#wake()
+  }
+
+  /**
+   * The short way, for a group of one account whose lease may stay as it is. False when that is not so, or when it did not
+   * work out: then the group is settled, which repeats safely whatever was already charged.
+   */
+  async #charge(charges: readonly PendingCharge[], accounts: ReadonlySet<AccountCredit>): Promise<boolean> {
+    const [account, another] = accounts
+    if (account === undefined || another !== undefined) return false
+    const cost = sumOfCosts(charges, account)
+    if (this.#closing || !account.suffices(cost, this.#clock.monotonicMs())) return false
+    const entries = charges.map((pending) => pending.charge)
+    const row = await this.#store.charge(account.accountId, cost, entries).catch(() => undefined)
+    if (row === undefined) return false
+    account.reserved -= cost
+    account.noteSpend(cost, this.#clock.monotonicMs())
+    account.contended = row.contended
+    if (row.contended) this.#dirty.add(account)
+    account.serveWaiting()
+    await this.#answer(charges, row)
+    return true
   }
 
   /** One group: a statement, then everybody in it learns how it went. What poisons a group fails alone. */
@@ -307,7 +330,7 @@ export class Settler implements AsyncDisposable {
     )
   }
 
-  async #answer(charges: readonly PendingCharge[], row: SettledAccount | undefined): Promise<void> {
+  async #answer(charges: readonly PendingCharge[], row: ChargedAccount | undefined): Promise<void> {
     if (charges.length === 0) return
     const repeated = row?.charged !== charges.length
     const known = repeated ? await this.#knownCharges(charges) : undefined

@@ -1,5 +1,6 @@
 import type { NanoDollars } from '../money.ts'
 import type { Database, Statement } from '../storage/database.ts'
+import { type ChargedAccount, charge } from './charge-statement.ts'
 import type { Charge } from './reservation.ts'
 import { type SettledAccount, settle } from './settle-statement.ts'
 
@@ -125,6 +126,22 @@ export class BillingStore {
       leaseTimeoutMs,
       charges.map((charge) => charge.cachedTokens),
     ])
+  }
+
+  /** `undefined` when the account cannot bear these charges, `cost` in all, with its leases as they are. */
+  async charge(accountId: string, cost: NanoDollars, charges: readonly AccountCharge[]): Promise<ChargedAccount | undefined> {
+    const [row] = await this.#database.query<ChargedAccount>(charge, [
+      accountId,
+      cost,
+      charges.map(({ requestId }) => requestId),
+      charges.map(({ keyId }) => keyId),
+      charges.map(({ deployment }) => deployment),
+      charges.map(({ inputs }) => inputs),
+      charges.map(({ tokens }) => tokens),
+      charges.map(({ cachedTokens }) => cachedTokens),
+      charges.map((pending) => pending.cost),
+    ])
+    return row
   }
 
   async balance(accountId: string): Promise<BalanceRow | undefined> {

@@ -3,7 +3,7 @@ import { DatabaseError } from '../../src/storage/safe-error.ts'
 
 type When = 'before' | 'after'
 
-/** A database behind a line that can fail around a settle, or for good: then nothing that is asked is ever answered. */
+/** A database behind a line that can fail around a charge or a settle, or for good: then nothing that is asked is ever answered. */
 export class UnreliableDatabase implements Database {
   readonly kind
   readonly migrated = 0
@@ -17,12 +17,12 @@ export class UnreliableDatabase implements Database {
     this.kind = database.kind
   }
 
-  /** The next settle gets no answer, either because it never arrived or because its reply was lost. */
+  /** The next of them gets no answer, either because it never arrived or because its reply was lost. */
   loseNext(when: When): void {
     this.#lose = when
   }
 
-  /** Cuts the line at the next settle; resolves when that has happened. */
+  /** Cuts the line at the next of them; resolves when that has happened. */
   cutAtNext(when: When): Promise<void> {
     return new Promise((reached) => {
       this.#cutAt = { when, reached }
@@ -36,7 +36,7 @@ export class UnreliableDatabase implements Database {
 
   async query<Row>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     if (this.#isCut) return new Promise(() => undefined)
-    if (statement.name !== 'settle') return this.#database.query<Row>(statement, values)
+    if (!movesMoney(statement)) return this.#database.query<Row>(statement, values)
     const lose = this.#lose
     const cutAt = this.#cutAt
     this.#lose = undefined
@@ -70,4 +70,8 @@ export class UnreliableDatabase implements Database {
   async [Symbol.asyncDispose](): Promise<void> {
     this.cut()
   }
+}
+
+export function movesMoney({ name }: Statement): boolean {
+  return name === 'charge' || name === 'settle'
 }
