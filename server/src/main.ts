@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IssuedKey } from './access/access.ts'
 import { ensureFirstAccount } from './billing/first-account.ts'
-import { ConfigError, type Environment } from './config.ts'
+import { ConfigError, type Environment, readConfig } from './config.ts'
 import { compileDeployment, type Ground, layGround, openEngine, openRooms, openServices, type Rooms, verifyDeployment } from './context.ts'
 import type { Embedder } from './embedding/embedder.ts'
 import { NearfieldError } from './errors.ts'
@@ -13,6 +13,7 @@ import { createPublicApp } from './http/public-app.ts'
 import type { Engine } from './inference/engine.ts'
 import { deploymentsOf } from './models/catalogue.ts'
 import { ModelError } from './models/model-error.ts'
+import { type ModelLibrary, openModelLibrary } from './models/model-library.ts'
 import { formatDollars } from './money.ts'
 import { StorageError } from './storage/storage-error.ts'
 
@@ -41,6 +42,12 @@ export interface StartOptions {
   readonly quiet?: boolean
   /** Stands between the server and its engine; a test makes it fail or wait. */
   readonly embedder?: (engine: Engine) => Embedder
+}
+
+/** The stored models of a data folder; neither the database nor a model is opened. @throws ConfigError */
+export function openModels(environment?: Environment): ModelLibrary {
+  const { config, secrets } = readConfig(environment)
+  return openModelLibrary(config, secrets)
 }
 
 /** Opens the data folder without loading a model. @throws ConfigError, StorageError */

@@ -4,12 +4,14 @@ import { exitCode } from '../exit-code.ts'
 import { isList, type JsonObject, rowsOf } from '../json.ts'
 import type { Act, Session } from '../main.ts'
 import { renderFacts, renderTable } from '../output.ts'
+import { addModelStore } from './model-store.ts'
 
 const defaultModel = 'gemini-embedding-001'
 
-/** `models list|show|compile|verify`. */
+/** `models list|show|compile|verify`, and those of the store. */
 export function addModels(program: Command, act: Act): void {
   const models = program.command('models').description('list, compile and verify models')
+  addModelStore(models, act)
   models.command('list').description('list the names callers can ask for').action(act(list))
   models.command('show').description('show one').argument('[name]', 'the model', defaultModel).action(act(show))
   models
