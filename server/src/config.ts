@@ -115,6 +115,17 @@ export interface Config {
     readonly bytesMax: number
     /** True lets accounts find each other's vectors: who asks learns from the price whether anybody asked before. */
     readonly sharedByAccounts: boolean
+    /** The store behind it, which several servers share. */
+    readonly valkey: {
+      /** A lookup takes no longer; then its vectors are computed. */
+      readonly timeoutMs: number
+      readonly connectTimeoutMs: number
+      /** After a failure it is left alone for so long. */
+      readonly pauseMs: number
+      /** Vectors on their way into it; what comes beyond that is not stored. */
+      readonly writesMax: number
+      readonly expiryMs: number
+    }
   }
   /** Where models are pulled from, and how much is taken. */
   readonly hub: {
@@ -167,6 +178,8 @@ export interface Config {
 export interface Secrets {
   /** Postgres address with its password; `undefined` means the embedded database in the data folder. */
   readonly databaseUrl: string | undefined
+  /** Address of the Valkey or Redis that servers share vectors through, with its password; `undefined` means none. */
+  readonly valkeyUrl: string | undefined
   /** Opens private and gated repositories of the hub. */
   readonly hubToken: string | undefined
 }
@@ -241,6 +254,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
     cache: {
       bytesMax: cacheBytes(whole('NEARFIELD_CACHE_BYTES_MAX', 64 * 1024 * 1024, 0, 8 * 1024 * 1024 * 1024)),
       sharedByAccounts: oneOf(environment, 'NEARFIELD_CACHE_SHARED', onOff, 'off') === 'on',
+      valkey: { timeoutMs: 50, connectTimeoutMs: 1_000, pauseMs: 5_000, writesMax: 4_096, expiryMs: 7 * 86_400_000 },
     },
     hub: hubSettings(environment),
     access: {
@@ -254,7 +268,10 @@ export function readConfig(environment: Environment = process.env): { config: Co
     storage: storageSettings(environment),
   }
   refuseTooManyThreads(config, cores)
-  return { config: deepFreeze(config), secrets: Object.freeze({ databaseUrl: databaseUrl(environment), hubToken: hubToken(environment) }) }
+  return {
+    config: deepFreeze(config),
+    secrets: Object.freeze({ databaseUrl: databaseUrl(environment), valkeyUrl: valkeyUrl(environment), hubToken: hubToken(environment) }),
+  }
 }
 
 function refuseTooManyThreads({ engine }: Config, cores: number): void {
@@ -384,6 +401,16 @@ function databaseUrl(environment: Environment): string | undefined {
   if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) return text
   // The value may hold a password, so the message does not repeat it.
   throw new ConfigError('DATABASE_URL must be a postgres:// address. Leave it out to use the embedded database in the data folder.')
+}
+
+/** Valkey's names of the schemes mean the same as Redis's, which every client knows. */
+function valkeyUrl(environment: Environment): string | undefined {
+  const text = environment.NEARFIELD_VALKEY_URL
+  if (text === undefined || text === '') return undefined
+  if (/^(valkey|redis)s?:\/\//.test(text) && URL.canParse(text)) return text.replace(/^valkey/, 'redis')
+  throw new ConfigError(
+    'NEARFIELD_VALKEY_URL must be a valkey:// or redis:// address, or valkeys:// or rediss:// for TLS. Leave it out for none.',
+  )
 }
 
 function deepFreeze<Value extends object>(value: Value): Value {

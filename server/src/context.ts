@@ -3,10 +3,12 @@ import { createAccess } from './access/create-access.ts'
 import { checkLedger, type LedgerReport } from './billing/check-ledger.ts'
 import { createBilling } from './billing/create-billing.ts'
 import type { Billing, CreditManagement } from './billing/reservation.ts'
-import { createVectorCache, type VectorCache } from './cache/vector-cache.ts'
+import { ValkeyVectors } from './cache/valkey-vectors.ts'
+import { createVectorCache, type SharedVectors, type VectorCache } from './cache/vector-cache.ts'
 import { type Config, type Environment, readConfig, type Secrets } from './config.ts'
 import type { Embedder } from './embedding/embedder.ts'
 import { spaceName } from './embedding/space.ts'
+import { arithmeticName } from './inference/arithmetic.ts'
 import { type Engine, type GateSubject, startEngine } from './inference/engine.ts'
 import { observerOf } from './inference/observer.ts'
 import { deploymentsOf } from './models/catalogue.ts'
@@ -55,7 +57,7 @@ export async function openRooms({ config, secrets, clock, telemetry }: Ground): 
   const database = opened.use(await openDatabase({ config, secrets, clock, onTrouble }))
   const access = opened.use(createAccess({ database, config, clock }))
   const billing = opened.use(await createBilling({ database, config, clock }))
-  const cache = opened.use(createVectorCache(config.cache))
+  const cache = opened.use(createVectorCache(config.cache, sharedVectors({ config, secrets, clock, telemetry })))
   const resources = opened.move()
   return {
     database,
@@ -65,6 +67,13 @@ export async function openRooms({ config, secrets, clock, telemetry }: Ground): 
     checkLedger: () => checkLedger(database),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
+}
+
+/** The store behind the cache that servers share, where there is one. */
+function sharedVectors({ config, secrets, clock, telemetry }: Ground): SharedVectors | undefined {
+  if (secrets.valkeyUrl === undefined) return undefined
+  const say = (sentence: string) => telemetry.log.warn(sentence)
+  return new ValkeyVectors({ url: secrets.valkeyUrl, settings: config.cache.valkey, arithmetic: arithmeticName(), clock, say })
 }
 
 /**

@@ -64,6 +64,7 @@ const packageOwners: readonly { readonly name: RegExp; readonly owner: string; r
     owner: 'inference/',
     owns: (path) => path.startsWith('server/src/inference/'),
   },
+  { name: /^@redis\//, owner: 'cache/', owns: (path) => path.startsWith('server/src/cache/') },
   { name: /^commander$/, owner: 'cli/', owns: (path) => path.startsWith('cli/') },
 ]
 

@@ -53,11 +53,14 @@ export interface CacheEntry {
   readonly vector: Float32Array
 }
 
+/** How much is kept, and for whom. */
+export type CacheSettings = Pick<Config['cache'], 'bytesMax' | 'sharedByAccounts'>
+
 /** After so many keys a long list lets other requests have the thread: about a millisecond. */
 const keysPerTurn = 256
 
 /** The room's door: the memory of this process and, where there is one, a store behind it. */
-export function createVectorCache(settings: Config['cache'], shared?: SharedVectors): VectorCache {
+export function createVectorCache(settings: CacheSettings, shared?: SharedVectors): VectorCache {
   const ring = settings.bytesMax > 0 ? new VectorRing(settings.bytesMax) : undefined
   const off = ring === undefined && shared === undefined
   let hits = 0
