@@ -15,7 +15,7 @@ import { readWeights } from '../server/src/models/compile.ts'
 import { readGoldenTexts, readSimilarityPairs } from '../server/src/models/golden.ts'
 import { committedRecords } from '../server/src/models/model-records.ts'
 import { openModel } from '../server/src/models/open-model.ts'
-import { encodeRotation, rotationPath } from '../server/src/models/rotation.ts'
+import { encodeRotation, fitRotation, rotationPath } from '../server/src/models/rotation.ts'
 import { openGraph } from '../server/test/onnx-runner.ts'
 
 const model = await openModel(card, 'data')
@@ -42,5 +42,11 @@ const sentences = texts.filter((text) => text.length > 200).flatMap((text) => te
 const fitted = [...texts, ...sentences, ...golden.map(({ text }) => text), ...pairs.flatMap(({ first, second }) => [first, second])]
 const vectors: Float32Array[] = []
 for (const text of fitted) vectors.push(observedVector(await observe(text), card.dimensions))
-await writeFile(rotationPath, encodeRotation(vectors, card.dimensions))
+const provenance = {
+  model: card.name,
+  fittedOn: 'the calibration texts, their sentences, the golden texts and the similarity pairs of this folder, fp32',
+  vectors: vectors.length,
+  madeBy: 'scripts/make-model-records.ts',
+}
+await writeFile(rotationPath, encodeRotation(fitRotation(vectors, card.dimensions), card.dimensions, provenance))
 process.stdout.write(`${rotationPath}: fitted on ${vectors.length} vectors\n`)

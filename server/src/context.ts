@@ -17,7 +17,8 @@ import { readGoldenTexts, readSimilarityPairs } from './models/golden.ts'
 import type { Deployment, ModelCard } from './models/model.ts'
 import { openModel } from './models/open-model.ts'
 import { checkParity, type ParityReport, quickGoldenTexts } from './models/parity.ts'
-import { modelFingerprint, readRotation } from './models/rotation.ts'
+import { readRotatedModels } from './models/rotated-models.ts'
+import { readRotation, spaceFacts } from './models/rotation.ts'
 import type { Services } from './serve.ts'
 import { alwaysLoaded, servedModels } from './served-models.ts'
 import { type Database, openDatabase } from './storage/database.ts'
@@ -98,19 +99,20 @@ export async function openEngine(ground: Ground, onProgress: (step: string) => v
 
 /** What `serve` needs. `embedder` replaces the engine's, for a test that needs a failing one. */
 export async function openServices(
-  { config, clock }: Ground,
+  { config, clock, telemetry }: Ground,
   rooms: Rooms,
   engine: Engine,
   embedder: Embedder = engine,
 ): Promise<Services> {
   const { compiled, tokenizer } = engine
-  const rotation = await readRotation()
-  const fingerprint = modelFingerprint(compiled)
-  const models = deploymentsOf(config).map((deployment) => {
-    const rotatedFingerprint = deployment.standIn ? modelFingerprint(compiled, rotation) : undefined
-    const facts = { deployment, precision: compiled.precision, fingerprint, rotatedFingerprint }
-    const space = (dimensions: number) => spaceName(facts, dimensions)
-    return alwaysLoaded(deployment, { tokenizer, embedder, rotation: rotation.matrix, space })
+  const fixed = deploymentsOf(config)
+  const shipped = await readRotation(compiled.card)
+  const rotated = await readRotatedModels(config.dataDirectory, fixed, (sentence) => telemetry.log.warn({}, sentence))
+  // A model under its own name is what its reference is, so only a stand-in is cut from the turned vector.
+  const names = [...fixed.map((deployment) => ({ deployment, rotation: deployment.standIn ? shipped : undefined })), ...rotated]
+  const models = names.map(({ deployment, rotation }) => {
+    const space = (dimensions: number) => spaceName(spaceFacts(deployment, compiled, rotation), dimensions)
+    return alwaysLoaded(deployment, { tokenizer, embedder, rotation, space })
   })
   return { clock, access: rooms.access, billing: rooms.billing, models: servedModels(models), cache: rooms.cache }
 }

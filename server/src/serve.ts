@@ -5,6 +5,7 @@ import type { Billing, Charge } from './billing/reservation.ts'
 import { cachedTokens } from './cache/cached-tokens.ts'
 import { runUnknown } from './cache/run-unknown.ts'
 import type { CacheUse, VectorCache } from './cache/vector-cache.ts'
+import type { Turn } from './embedding/dimensions.ts'
 import type { Embedder, Lane, Tokenizer } from './embedding/embedder.ts'
 import { finish } from './embedding/finish.ts'
 import { type Prepared, prepare } from './embedding/prepare.ts'
@@ -43,8 +44,8 @@ export interface ServedModel {
 export interface LoadedModel {
   readonly tokenizer: Tokenizer
   readonly embedder: Embedder
-  /** The orthogonal matrix that orders the dimensions of a stand-in, `[model.dimensions, model.dimensions]`. */
-  readonly rotation: Float32Array | undefined
+  /** Orders the numbers of its vectors, where something does. */
+  readonly rotation: Turn | undefined
   /** Names the vector space of answers with so many dimensions. */
   space(dimensions: number): string
 }

@@ -36,8 +36,17 @@ const vector = fc
   .map((values) => Float32Array.from(values))
 const cosine = (left: Float32Array, right: Float32Array) => left.reduce((sum, value, index) => sum + value * (right[index] ?? 0), 0)
 const bytes = (values: Float32Array) => Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('hex')
+/** A reflection through a plane, `I - 2 n nT`: orthogonal, whatever the direction. */
+const orthogonal = vector.map((values) => {
+  const norm = Math.hypot(...values)
+  const direction = [...values].map((value) => value / norm)
+  return Float32Array.from({ length: length * length }, (_, place) => {
+    const [row, column] = [Math.floor(place / length), place % length]
+    return (row === column ? 1 : 0) - 2 * (direction[row] ?? 0) * (direction[column] ?? 0)
+  })
+})
 /** Swaps the halves of a vector: orthogonal, and easy to see. */
-const rotation = Float32Array.from([0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0])
+const matrix = Float32Array.from([0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0])
 
 describe('finish', () => {
   it('gives every input one vector of unit length and of the size asked for, whatever the size', async () => {
@@ -94,12 +103,29 @@ describe('finish', () => {
     )
   })
 
-  it('rotates before it cuts, only for a stand-in and only below the length of the model', async () => {
+  it('turns before it cuts; a turn of cuts leaves whole vectors as they are', async () => {
     const values = [Float32Array.of(0.1, 0.2, 0.6, 0.8)]
-    expect((await finish(prepared([[1]], 2), values, rotation))[0]).toEqual(Float32Array.of(0.6, 0.8))
-    const [cut] = await finish(prepared([[1]], 2, { standIn: false }), values, rotation)
+    expect((await finish(prepared([[1]], 2), values, { matrix, turns: 'cuts' }))[0]).toEqual(Float32Array.of(0.6, 0.8))
+    const [cut] = await finish(prepared([[1]], 2), values)
     expect(cut).toEqual(Float32Array.of(1 / Math.sqrt(5), 2 / Math.sqrt(5)))
-    expect((await finish(prepared([[1]], length), values, rotation))[0]?.[0]).toBeCloseTo(0.1 / Math.hypot(0.1, 0.2, 0.6, 0.8), 6)
+    const plain = await finish(prepared([[1]], length), values)
+    expect(await finish(prepared([[1]], length), values, { matrix, turns: 'cuts' })).toEqual(plain)
+    expect(await finish(prepared([[1]], 16), values, { matrix, turns: 'cuts' })).toEqual(await finish(prepared([[1]], 16), values))
+  })
+
+  it('keeps every cosine when all vectors are turned, and the shorter vector is the beginning of the longer', async () => {
+    await fc.assert(
+      fc.asyncProperty(vector, vector, orthogonal, fc.integer({ min: 2, max: length }), async (left, right, turned, dimensions) => {
+        const turn = { matrix: turned, turns: 'all' } as const
+        const [a = left, b = right] = await finish(prepared([[1], [1]], length), [left, right])
+        const [x = left, y = right] = await finish(prepared([[1], [1]], length), [left, right], turn)
+        expect(cosine(x, y)).toBeCloseTo(cosine(a, b), 5)
+        const start = x.slice(0, dimensions)
+        fc.pre(Math.hypot(...start) > 1e-3)
+        const [short] = await finish(prepared([[1]], dimensions), [left], turn)
+        for (const [index, value] of start.entries()) expect(short?.[index]).toBeCloseTo(value / Math.hypot(...start), 5)
+      }),
+    )
   })
 
   it('fails rather than answer with a number that is not finite, a vector of zeros, or a missing window', async () => {

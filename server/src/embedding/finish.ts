@@ -1,34 +1,34 @@
 import { setImmediate } from 'node:timers/promises'
 import { NearfieldError } from '../errors.ts'
-import { reduceDimensions } from './dimensions.ts'
+import { reduceDimensions, type Turn } from './dimensions.ts'
 import { normalize } from './normalize.ts'
 import type { Prepared } from './prepare.ts'
 
-/** After so many inputs a long list lets other requests have the thread: five milliseconds of rotating, the slowest there is. */
-const inputsPerTurn = 32
+/** After so many products a long list lets other requests have the thread: five milliseconds of turning, the slowest there is. */
+const productsAtOnce = 4_718_592
 
 /**
  * Turns the vectors of the windows into one vector per input, `[inputs]` of `prepared.dimensions` numbers: windows are
  * pooled by their token counts, then the dimensions are fitted, and normalising comes last, so every answer has unit
  * length. All sums run in a fixed order in double precision: the same windows give the same bits, always.
  *
- * `rotation` is the model's orthogonal matrix `[model.dimensions, model.dimensions]`, a row per output dimension; it is
- * used only where a stand-in is asked for fewer dimensions than the model makes.
+ * `turn` orders the numbers of the model's vectors before they are cut.
  *
  * @throws NearfieldError `engine_failed` when a window is missing, has a wrong length, or a number is not finite
  */
-export async function finish(prepared: Prepared, windowVectors: readonly Float32Array[], rotation?: Float32Array): Promise<Float32Array[]> {
+export async function finish(prepared: Prepared, windowVectors: readonly Float32Array[], turn?: Turn): Promise<Float32Array[]> {
   const { deployment, dimensions, reports, sequences, specialTokens } = prepared
   if (windowVectors.length !== sequences.length || windowVectors.some((vector) => vector.length !== deployment.model.dimensions)) {
     throw new NearfieldError('engine_failed', undefined, { cause: new Error('the engine gave vectors of the wrong number or length') })
   }
   const finished: Float32Array[] = []
+  const inputsAtOnce = Math.max(1, Math.floor(productsAtOnce / deployment.model.dimensions ** 2))
   let from = 0
   for (const { windows } of reports) {
-    if (finished.length > 0 && finished.length % inputsPerTurn === 0) await setImmediate()
+    if (finished.length > 0 && finished.length % inputsAtOnce === 0) await setImmediate()
     const pooled = poolByTokens(windowVectors.slice(from, from + windows), sequences.slice(from, from + windows), specialTokens)
     from += windows
-    finished.push(normalize(reduceDimensions(pooled, dimensions, deployment.standIn ? rotation : undefined), dimensions))
+    finished.push(normalize(reduceDimensions(pooled, dimensions, turn), dimensions))
   }
   return finished
 }

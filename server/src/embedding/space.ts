@@ -1,5 +1,6 @@
 import { NearfieldError } from '../errors.ts'
 import type { Deployment } from '../models/model.ts'
+import type { Turn } from './dimensions.ts'
 
 export interface SpaceFacts {
   readonly deployment: Deployment
@@ -7,8 +8,8 @@ export interface SpaceFacts {
   readonly precision: string
   /** Stands for all that decides the meaning of the model's own vectors, hexadecimal. */
   readonly fingerprint: string
-  /** The same with the rotation, where vectors shorter than the model's own are cut from the turned vector. */
-  readonly rotatedFingerprint: string | undefined
+  /** Where vectors are turned: which, and the same fingerprint with the turning matrix. */
+  readonly rotated: { readonly turns: Turn['turns']; readonly fingerprint: string } | undefined
 }
 
 /**
@@ -16,12 +17,14 @@ export interface SpaceFacts {
  * Two answers with the same name may be compared; with different names they must not be. It holds only characters that a
  * header may hold.
  */
-export function spaceName({ deployment, precision, fingerprint, rotatedFingerprint }: SpaceFacts, dimensions: number): string {
+export function spaceName({ deployment, precision, fingerprint, rotated }: SpaceFacts, dimensions: number): string {
   const { model } = deployment
   const graph = (print: string) => `${model.name}/${precision}-${print.slice(0, 8)}`
+  if (rotated !== undefined && (rotated.turns === 'all' || dimensions < model.dimensions)) {
+    return `${graph(rotated.fingerprint)}/rotated-${dimensions}`
+  }
   if (dimensions > model.dimensions) return `${graph(fingerprint)}/padded-${dimensions}`
-  if (dimensions === model.dimensions) return `${graph(fingerprint)}/${dimensions}`
-  return rotatedFingerprint === undefined ? `${graph(fingerprint)}/cut-${dimensions}` : `${graph(rotatedFingerprint)}/rotated-${dimensions}`
+  return `${graph(fingerprint)}/${dimensions === model.dimensions ? '' : 'cut-'}${dimensions}`
 }
 
 /** Longest pinned name that an error repeats. */
