@@ -124,6 +124,6 @@ describe('the tokenizer', () => {
   })
 
   it('refuses a description of another kind of tokenizer, and says why', async () => {
-    await expect(loadTokenizer(files.pathOf('config.json'))).rejects.toThrow('its normalizer is not the one of an uncased BERT model')
+    await expect(loadTokenizer(files.pathOf('config.json'))).rejects.toThrow('config.json cannot be used: it has no text named type')
   })
 })

@@ -13,6 +13,8 @@ export interface WordPieceVocabulary {
   readonly continuation: string
   /** A longer word is unknown. Unicode characters. */
   readonly wordCharactersMax: number
+  readonly lowercase: boolean
+  readonly stripAccents: boolean
 }
 
 /** What a character is to the tokenizer: `plain` is part of a word as it stands, `changed` in its normal form; `single` is a word of its own. */
@@ -20,8 +22,8 @@ const kind = { unseen: 0, plain: 1, changed: 2, single: 3, space: 4, removed: 5 
 const codePoints = 0x11_0000
 
 /**
- * BERT's tokenizer: text is cleaned, lowered, stripped of accents, cut into words at spaces, punctuation marks and
- * ideographs, and every word is put together from the longest pieces of the vocabulary. Source: BERT's
+ * BERT's tokenizer: text is cleaned, lowered and stripped of accents where the model wants it, cut into words at spaces,
+ * punctuation marks and ideographs, and every word is put together from the longest pieces of the vocabulary. Source: BERT's
  * BasicTokenizer and WordpieceTokenizer as the Hugging Face reference implements them.
  *
  * It reads a text once, left to right, and stops as soon as enough tokens are there; a word that is already too long
@@ -85,9 +87,9 @@ export class WordPieceTokenizer implements Tokenizer {
     const known = this.#kinds[character]
     if (known !== kind.unseen) return known
     const text = String.fromCodePoint(character)
-    const found = classify(text)
+    const form = normalForm(text, this.#vocabulary)
+    const found = classify(text, form)
     this.#kinds[character] = found
-    const form = normalForm(text)
     if (form !== text) this.#normalForms.set(character, form)
     return found
   }
@@ -161,11 +163,10 @@ const punctuation = /^[\p{P}!-/:-@[-`{-~]$/u
 const ideograph =
   /^[\u4e00-\u9fff\u3400-\u4dbf\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b820}-\u{2ceaf}\u{2f800}-\u{2fa1f}]$/u
 
-function classify(character: string): number {
+function classify(character: string, form: string): number {
   if (/^[\t\n\r]$/.test(character)) return kind.space
   if (removed.test(character)) return kind.removed
   if (space.test(character)) return kind.space
-  const form = normalForm(character)
   if (form === '') return kind.removed
   // Some signs, such as "not equal", lose a stroke and become a punctuation mark.
   if (ideograph.test(character) || punctuation.test(form)) return kind.single
@@ -173,9 +174,7 @@ function classify(character: string): number {
 }
 
 /** Lowered, decomposed and without accents. Character by character, as the reference lowers: it knows no final sigma. */
-function normalForm(character: string): string {
-  return character
-    .toLowerCase()
-    .normalize('NFD')
-    .replace(/\p{Mn}/gu, '')
+function normalForm(character: string, { lowercase, stripAccents }: Pick<WordPieceVocabulary, 'lowercase' | 'stripAccents'>): string {
+  const form = lowercase ? character.toLowerCase() : character
+  return stripAccents ? form.normalize('NFD').replace(/\p{Mn}/gu, '') : form
 }
