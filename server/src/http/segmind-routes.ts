@@ -27,6 +27,9 @@ export async function segmindRoutes(app: FastifyInstance, scope: EmbeddingScope<
 const numbers = { schema: Type.String({ description: 'One vector a line.' }) }
 
 const embeddingHeaders = Type.Object({
+  'cache-control': Type.Optional(
+    Type.String({ description: '`no-cache` computes anew instead of answering from the cache; `no-store` also keeps nothing there.' }),
+  ),
   'x-nearfield-space': Type.Optional(
     Type.String({
       description: 'Name of the space the vectors must be in, as an earlier answer gave it. In any other the request is refused with 409.',
