@@ -6,21 +6,8 @@ import type { Billing, CreditManagement } from './billing/reservation.ts'
 import { ValkeyVectors } from './cache/valkey-vectors.ts'
 import { createVectorCache, type SharedVectors, type VectorCache } from './cache/vector-cache.ts'
 import { type Config, type Environment, readConfig, type Secrets } from './config.ts'
-import type { Embedder } from './embedding/embedder.ts'
-import { spaceName } from './embedding/space.ts'
 import { arithmeticName } from './inference/arithmetic.ts'
-import { type Engine, type GateSubject, startEngine } from './inference/engine.ts'
-import { observerOf } from './inference/observer.ts'
-import { deploymentsOf } from './models/catalogue.ts'
-import { type CompiledModel, compileModel, type Precision } from './models/compile.ts'
-import { readGoldenTexts, readSimilarityPairs } from './models/golden.ts'
-import type { Deployment, ModelCard } from './models/model.ts'
-import { openModel } from './models/open-model.ts'
-import { checkParity, type ParityReport, quickGoldenTexts } from './models/parity.ts'
-import { readRotatedModels } from './models/rotated-models.ts'
-import { readRotation, spaceFacts } from './models/rotation.ts'
-import type { Services } from './serve.ts'
-import { alwaysLoaded, servedModels } from './served-models.ts'
+import type { Models, Services } from './serve.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { createTelemetry, type Telemetry } from './telemetry.ts'
 import { type Clock, systemClock } from './time.ts'
@@ -41,9 +28,6 @@ export interface Rooms extends AsyncDisposable {
   readonly cache: VectorCache
   checkLedger(): Promise<LedgerReport>
 }
-
-/** The precisions in the order in which they are tried: what was asked for, then the one that is always right. */
-const precisionsFrom: Readonly<Record<Precision, readonly Precision[]>> = { int8: ['int8', 'fp32'], fp32: ['fp32'] }
 
 /** @throws ConfigError */
 export function layGround(environment?: Environment): Ground {
@@ -77,90 +61,7 @@ function sharedVectors({ config, secrets, clock, telemetry }: Ground): SharedVec
   return new ValkeyVectors({ url: secrets.valkeyUrl, settings: config.cache.valkey, arithmetic: arithmeticName(), clock, say })
 }
 
-/**
- * Compiles the model of this server where needed and starts its replicas; a graph that misses its reference on this
- * processor is not served.
- * @throws ModelError, NearfieldError `unavailable` when no graph passes
- */
-export async function openEngine(ground: Ground, onProgress: (step: string) => void): Promise<Engine> {
-  const { config, clock, telemetry } = ground
-  const golden = quickGoldenTexts(await readGoldenTexts())
-  return startEngine({
-    settings: config.engine,
-    graphs: precisionsFrom[config.engine.precision].map((precision) => () => compile(ground, servedCard(config), precision, onProgress)),
-    gate: async (subject) => {
-      const report = await checkParity({ ...parityInputs(subject), golden })
-      return report.verdict === 'verified' ? undefined : report.reasons.join(' ')
-    },
-    clock,
-    log: telemetry.log,
-  })
-}
-
-/** What `serve` needs. `embedder` replaces the engine's, for a test that needs a failing one. */
-export async function openServices(
-  { config, clock, telemetry }: Ground,
-  rooms: Rooms,
-  engine: Engine,
-  embedder: Embedder = engine,
-): Promise<Services> {
-  const { compiled, tokenizer } = engine
-  const fixed = deploymentsOf(config)
-  const shipped = await readRotation(compiled.card)
-  const rotated = await readRotatedModels(config.dataDirectory, fixed, (sentence) => telemetry.log.warn({}, sentence))
-  // A model under its own name is what its reference is, so only a stand-in is cut from the turned vector.
-  const names = [...fixed.map((deployment) => ({ deployment, rotation: deployment.standIn ? shipped : undefined })), ...rotated]
-  const models = names.map(({ deployment, rotation }) => {
-    const space = (dimensions: number) => spaceName(spaceFacts(deployment, compiled, rotation), dimensions)
-    return alwaysLoaded(deployment, { tokenizer, embedder, rotation, space })
-  })
-  return { clock, access: rooms.access, billing: rooms.billing, models: servedModels(models), cache: rooms.cache }
-}
-
-/** Makes the graphs of a model, or finds them. @throws ModelError */
-export async function compileDeployment(ground: Ground, { model }: Deployment): Promise<readonly CompiledModel[]> {
-  const graphs: CompiledModel[] = []
-  for (const precision of precisionsFrom.int8) graphs.push(await compile(ground, model, precision, () => {}))
-  return graphs
-}
-
-/** Runs every graph of a model against all that is known of its reference, on a replica of its own each. */
-export async function verifyDeployment(ground: Ground, { model }: Deployment): Promise<readonly ParityReport[]> {
-  const [golden, pairs] = await Promise.all([readGoldenTexts(), readSimilarityPairs()])
-  const reports: ParityReport[] = []
-  for (const precision of precisionsFrom.int8) {
-    await using _engine = await startEngine({
-      settings: { ...ground.config.engine, replicas: 1 },
-      graphs: [() => compile(ground, model, precision, () => {})],
-      // The report is the answer whatever it says, so every graph passes.
-      gate: async (subject) => {
-        reports.push(await checkParity({ ...parityInputs(subject), golden, pairs }))
-        return undefined
-      },
-      clock: ground.clock,
-      log: ground.telemetry.log,
-    })
-  }
-  return reports
-}
-
-function parityInputs({ compiled, tokenizer, embed }: GateSubject) {
-  return { precision: compiled.precision, windowTokens: compiled.card.windowTokens, tokenizer, run: embed }
-}
-
-async function compile(
-  { config }: Ground,
-  card: ModelCard,
-  precision: Precision,
-  onProgress: (step: string) => void,
-): Promise<CompiledModel> {
-  const { dataDirectory, engine } = config
-  return compileModel({ ...(await openModel(card, dataDirectory)), precision, dataDirectory, openObserver: observerOf(engine), onProgress })
-}
-
-/** Every deployment of this server is served by one model. */
-function servedCard(config: Config): ModelCard {
-  const [deployment] = deploymentsOf(config)
-  if (deployment === undefined) throw new Error('no model is served')
-  return deployment.model
+/** What `serve` needs. */
+export function servicesOf({ clock }: Ground, { access, billing, cache }: Rooms, models: Models): Services {
+  return { clock, access, billing, models, cache }
 }

@@ -3,18 +3,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { IssuedKey } from './access/access.ts'
 import { ensureFirstAccount } from './billing/first-account.ts'
 import { ConfigError, type Environment, readConfig } from './config.ts'
-import { compileDeployment, type Ground, layGround, openEngine, openRooms, openServices, type Rooms, verifyDeployment } from './context.ts'
+import { type Ground, layGround, openRooms, type Rooms, servicesOf } from './context.ts'
 import type { Embedder } from './embedding/embedder.ts'
 import { NearfieldError } from './errors.ts'
 import { letHeapGrow } from './heap.ts'
+import { compileDeployment, hostModels, installedDeployments, verifyDeployment } from './host-models.ts'
 import { listenControl } from './http/admin/control-socket.ts'
 import type { AdminServices, ServerStatus } from './http/admin/services.ts'
 import { createPublicApp } from './http/public-app.ts'
 import type { Engine } from './inference/engine.ts'
-import { deploymentsOf } from './models/catalogue.ts'
 import { ModelError } from './models/model-error.ts'
 import { type ModelLibrary, openModelLibrary } from './models/model-library.ts'
 import { formatDollars } from './money.ts'
+import type { HostedModels } from './served-models.ts'
 import { StorageError } from './storage/storage-error.ts'
 
 export { ConfigError, readConfig } from './config.ts'
@@ -32,7 +33,7 @@ export interface RunningServer extends AsyncDisposable {
   readonly admin: AdminServices
   readonly ground: Ground
   readonly rooms: Rooms
-  readonly engine: Engine
+  readonly models: HostedModels
   /** The key that was made because there was none. It is stored nowhere. */
   readonly firstKey: IssuedKey | undefined
 }
@@ -40,7 +41,7 @@ export interface RunningServer extends AsyncDisposable {
 export interface StartOptions {
   /** Prints nothing and logs errors only. */
   readonly quiet?: boolean
-  /** Stands between the server and its engine; a test makes it fail or wait. */
+  /** Stands between the server and its engines; a test makes it fail or wait. */
   readonly embedder?: (engine: Engine) => Embedder
 }
 
@@ -58,7 +59,7 @@ export async function openContext(environment?: Environment): Promise<Context> {
   const rooms = opened.use(await openRooms(ground))
   const resources = opened.move()
   const status = async () => statusOf(rooms, { url: null, ready: false, startedAtMs: ground.clock.now() })
-  return { admin: administration(ground, rooms, status), [Symbol.asyncDispose]: () => resources.disposeAsync() }
+  return { admin: administration(ground, rooms, status, undefined), [Symbol.asyncDispose]: () => resources.disposeAsync() }
 }
 
 /**
@@ -73,14 +74,14 @@ export async function startServer(environment?: Environment, options: StartOptio
   const { config, clock, telemetry } = ground
   await using opened = new AsyncDisposableStack()
   opened.defer(() => telemetry.close())
-  const { rooms, engine } = await openBoth(ground, opened, quiet)
+  const { rooms, models } = await openBoth(ground, opened, options)
   const presence = { url: null as string | null, draining: false, startedAtMs: clock.now() }
-  const reasons = () => reasonsAgainst(rooms, engine, presence.draining)
+  const reasons = () => reasonsAgainst(rooms, models, presence.draining)
   const app = createPublicApp({
     config,
     clock,
     telemetry,
-    services: await openServices(ground, rooms, engine, options.embedder?.(engine)),
+    services: servicesOf(ground, rooms, models),
     readiness: { reasons },
     isDraining: () => presence.draining,
   })
@@ -92,24 +93,29 @@ export async function startServer(environment?: Environment, options: StartOptio
   await app.listen({ host: config.host, port: config.port })
   const url = urlOf(config.host, portOf(app) ?? config.port)
   presence.url = url
-  const status = async () => statusOf(rooms, { ...presence, ready: (await reasons()).length === 0 }, engine)
-  const admin = administration(ground, rooms, status)
+  const status = async () => statusOf(rooms, { ...presence, ready: (await reasons()).length === 0 }, models)
+  const admin = administration(ground, rooms, status, models)
   const control = await listenControl(admin, config.dataDirectory)
   opened.defer(() => control[Symbol.asyncDispose]())
   const firstKey = await ensureFirstAccount(rooms.access, rooms.billing, config.billing.firstCredits)
   const resources = opened.move()
-  return { url, admin, ground, rooms, engine, firstKey, [Symbol.asyncDispose]: () => resources.disposeAsync() }
+  return { url, admin, ground, rooms, models, firstKey, [Symbol.asyncDispose]: () => resources.disposeAsync() }
 }
 
-/** The database and the model do not wait for each other. When one fails, the other is closed again. */
-async function openBoth(ground: Ground, opened: AsyncDisposableStack, quiet: boolean): Promise<{ rooms: Rooms; engine: Engine }> {
-  const say = (step: string) => void (quiet || process.stderr.write(`${step} …\n`))
-  const [rooms, engine] = await Promise.allSettled([openRooms(ground), openEngine(ground, say)])
+/** The database and the models do not wait for each other. When one fails, the other is closed again. */
+async function openBoth(
+  ground: Ground,
+  opened: AsyncDisposableStack,
+  { quiet = false, embedder }: StartOptions,
+): Promise<{ rooms: Rooms; models: HostedModels }> {
+  const onProgress = (step: string) => void (quiet || process.stderr.write(`${step} …\n`))
+  const hosting = hostModels(ground, { onProgress, ...(embedder && { embedder }) })
+  const [rooms, models] = await Promise.allSettled([openRooms(ground), hosting])
   if (rooms.status === 'fulfilled') opened.use(rooms.value)
-  if (engine.status === 'fulfilled') opened.use(engine.value)
+  if (models.status === 'fulfilled') opened.defer(() => models.value.host.drain())
   if (rooms.status === 'rejected') throw rooms.reason
-  if (engine.status === 'rejected') throw engine.reason
-  return { rooms: rooms.value, engine: engine.value }
+  if (models.status === 'rejected') throw models.reason
+  return { rooms: rooms.value, models: models.value }
 }
 
 /** Connections that turn idle while the last answers leave are closed too, or `close` would wait for their clients. */
@@ -122,10 +128,13 @@ async function closeApp(app: ReturnType<typeof createPublicApp>): Promise<void> 
   }
 }
 
-async function reasonsAgainst(rooms: Rooms, engine: Engine, draining: boolean): Promise<string[]> {
+async function reasonsAgainst(rooms: Rooms, { host }: HostedModels, draining: boolean): Promise<string[]> {
   const reasons: string[] = []
   if (draining) reasons.push('The server is stopping.')
-  if (!engine.ready) reasons.push('The engine has no working replica.')
+  // A model that is loaded on demand makes nobody unready, a pinned one does.
+  for (const { name, pinned, engine: gated } of host.status()) {
+    if (pinned && gated?.engine.ready !== true) reasons.push(`The model ${name} has no working replica.`)
+  }
   await rooms.database.ping().catch(() => reasons.push('The database does not answer.'))
   return reasons
 }
@@ -143,20 +152,22 @@ function urlOf(host: string, port: number): string {
 
 type Presence = Pick<ServerStatus, 'url' | 'ready' | 'startedAtMs'>
 
-function statusOf({ database }: Rooms, presence: Presence, engine?: Engine): ServerStatus {
+function statusOf({ database }: Rooms, presence: Presence, models?: HostedModels): ServerStatus {
   const { url, ready, startedAtMs } = presence
+  const engines = models?.host.status().flatMap(({ engine: gated }) => gated?.engine ?? []) ?? []
   return {
     url,
     ready,
     startedAtMs,
     database: database.kind,
     migrated: database.migrated,
-    precision: engine?.compiled.precision ?? null,
-    replicas: engine?.stats().replicasReady ?? 0,
+    precision: engines[0]?.compiled.precision ?? null,
+    replicas: engines.reduce((sum, engine) => sum + engine.stats().replicasReady, 0),
   }
 }
 
-function administration(ground: Ground, rooms: Rooms, status: AdminServices['status']): AdminServices {
+/** `models` is left out in a process that serves nobody. */
+function administration(ground: Ground, rooms: Rooms, status: AdminServices['status'], models: HostedModels | undefined): AdminServices {
   const { access, billing } = rooms
   return {
     clock: ground.clock,
@@ -164,7 +175,11 @@ function administration(ground: Ground, rooms: Rooms, status: AdminServices['sta
     billing,
     checkLedger: () => rooms.checkLedger(),
     models: {
-      deployments: () => deploymentsOf(ground.config),
+      deployments: async () => {
+        await models?.look()
+        return models?.list().map(({ deployment }) => deployment) ?? installedDeployments(ground)
+      },
+      host: models?.host,
       compile: async (deployment) => {
         const graphs = await compileDeployment(ground, deployment)
         return graphs.map(({ precision, graphPath, sha256, fresh }) => ({ precision, path: graphPath, sha256, fresh }))
@@ -221,12 +236,12 @@ function untilSignal(): AbortSignal {
 }
 
 /** Sentences for the person at the terminal, on standard output; the log says the same for machines. */
-function welcome({ url, firstKey, ground, engine, rooms }: RunningServer): void {
+function welcome({ url, firstKey, ground, models, rooms }: RunningServer): void {
   const { config, telemetry } = ground
-  const { precision } = engine.compiled
-  telemetry.log.info({ url, database: rooms.database.kind, precision, replicas: config.engine.replicas }, 'listening')
+  const served = models.list().map(({ deployment }) => deployment)
+  telemetry.log.info({ url, database: rooms.database.kind, models: served.map(({ name }) => name) }, 'listening')
   const lines = [`Nearfield serves ${url}`]
-  for (const { name, model, standIn } of deploymentsOf(config)) {
+  for (const { name, model, standIn } of served) {
     if (!standIn) continue
     telemetry.log.warn({ deployment: name, servedBy: model.name }, 'a stand-in serves this model')
     lines.push(`${name} is served by a stand-in, ${model.name}. NEARFIELD_STAND_IN=off refuses it instead.`)

@@ -27,7 +27,24 @@ export interface Services {
 export interface Models {
   /** @throws NearfieldError `model_not_found` */
   find(name: string): ServedModel | Promise<ServedModel>
-  list(): readonly Deployment[]
+  /** In the order in which they are shown. */
+  list(): readonly ModelListing[]
+}
+
+/** A name callers can ask for, as it is at this moment. */
+export interface ModelListing extends ModelFacts {
+  readonly deployment: Deployment
+  readonly state: 'cold' | 'loading' | 'warm' | 'unloading' | 'failed'
+}
+
+/** What is known of a model once it was loaded; `undefined` before. */
+export interface ModelFacts {
+  /** Which numbers its graph computes with, such as `int8`. */
+  readonly precision: string | undefined
+  /** The space of answers with the default number of dimensions. */
+  readonly space: string | undefined
+  /** Whether it equals its reference on this machine; `unverified` where there is nothing to compare with. */
+  readonly parity: 'verified' | 'unverified' | 'failed' | undefined
 }
 
 /** A name callers can ask for. Its model may be cold; a lease loads it. */

@@ -28,6 +28,10 @@ const ports = [
   'models/model.ts',
 ]
 
+/** What one request may use, and the calls that are made of it or go part of its way. */
+const serveArrows = [...ground, ...settings, 'access/', 'models/', 'embedding/', 'billing/', 'cache/']
+const besideServe = ['serve-distinct.ts', 'serve-estimate.ts', 'serve-rerank.ts', 'serve-similarity.ts', 'serve-tokenize.ts']
+
 /**
  * The arrows. A target is a file, or a folder with its slash; `*` is everything of ours. Whatever is not named is
  * forbidden, except that a folder may always import from itself.
@@ -43,8 +47,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'inference/': [...ground, ...settings, 'models/', 'embedding/embedder.ts'],
   'upstream/': [...ground, ...settings, 'models/', 'embedding/embedder.ts'],
   'dialects/': [...ground, 'embedding/request.ts', 'embedding/output-type.ts'],
-  'serve.ts': [...ground, ...settings, 'access/', 'models/', 'embedding/', 'billing/', 'cache/'],
-  'served-models.ts': [...ground, 'models/', 'serve.ts'],
+  'serve.ts': serveArrows,
+  ...Object.fromEntries(besideServe.map((file) => [file, [...serveArrows, 'serve.ts', 'serve-distinct.ts']])),
+  'served-models.ts': [...ground, 'models/', 'inference/', 'serve.ts'],
+  'host-models.ts': ['*', '!http/', '!main.ts'],
   'context.ts': ['*', '!http/', '!main.ts'],
   'http/': ['*', '!main.ts', '!context.ts'],
   'main.ts': ['*'],

@@ -5,8 +5,7 @@ import { createVectorCache } from '../src/cache/vector-cache.ts'
 import type { Embedder, Tokenizer } from '../src/embedding/embedder.ts'
 import { NearfieldError } from '../src/errors.ts'
 import { deploymentsOf } from '../src/models/catalogue.ts'
-import type { Services } from '../src/serve.ts'
-import { alwaysLoaded, servedModels } from '../src/served-models.ts'
+import type { LoadedModel, Models, Services } from '../src/serve.ts'
 import { type Clock, systemClock } from '../src/time.ts'
 
 export const standInKey = 'nf_live_stand_in'
@@ -32,6 +31,7 @@ export function standInServices(embedder: Embedder = hashingEmbedder, clock: Clo
     authorize: () => {},
     countRequest: () => ({ limit: null, remaining: null, resetAtMs: clock.now() }),
     countTokens: () => {},
+    tokensLeft: () => ({ limit: null, remaining: null, resetAtMs: clock.now() }),
   }
   const billing: Billing = {
     async reserve(_principal, charge) {
@@ -47,19 +47,33 @@ export function standInServices(embedder: Embedder = hashingEmbedder, clock: Clo
     },
     credits: async () => ({ paid: 0n, free: balance }),
   }
-  const models = servedModels(
-    deploymentsOf({ standIn: true }).map((deployment) =>
-      alwaysLoaded(deployment, {
-        tokenizer: bytesTokenizer,
-        embedder,
-        rotation: undefined,
-        space: (dimensions: number) => `stand-in/${dimensions}`,
-      }),
-    ),
-  )
+  const models = alwaysLoaded({
+    tokenizer: bytesTokenizer,
+    embedder,
+    rotation: undefined,
+    space: (dimensions: number) => `stand-in/${dimensions}`,
+  })
   const cache = createVectorCache({ bytesMax: 0, sharedByAccounts: false })
   const services: Services = { clock, access, billing, models, cache }
   return { services, charges }
+}
+
+/** Every deployment served by one model that is never unloaded. */
+function alwaysLoaded(model: LoadedModel): Models {
+  const deployments = deploymentsOf({ standIn: true })
+  const lease = { ...model, [Symbol.dispose]: () => {} }
+  return {
+    find(name) {
+      const deployment = deployments.find((candidate) => candidate.name === name)
+      if (deployment === undefined) throw new NearfieldError('model_not_found', `There is no model "${name}" here.`)
+      return { deployment, lease: () => lease }
+    },
+    list: () =>
+      deployments.map((deployment) => ({
+        ...{ deployment, state: 'warm' as const, precision: 'int8', parity: 'verified' as const },
+        space: model.space(deployment.dimensionsDefault),
+      })),
+  }
 }
 
 /** A token per byte. */

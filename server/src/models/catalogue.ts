@@ -1,23 +1,13 @@
 import type { Config } from '../config.ts'
 import { allMiniLmL6V2 } from './cards.ts'
-import type { Deployment } from './model.ts'
+import type { Deployment, ModelCard } from './model.ts'
 
 export { allMiniLmL6V2 }
 
-/** [CLS] and [SEP]. */
+/** What stands before and after a text, such as [CLS] and [SEP]. */
 const specialTokens = 2
-
-const ownName: Deployment = {
-  name: allMiniLmL6V2.name,
-  model: allMiniLmL6V2,
-  standIn: false,
-  // Below 32 its retrieval quality is gone; a caller who asks for that has most likely mistyped.
-  dimensionsMin: 32,
-  dimensionsMax: allMiniLmL6V2.dimensions,
-  dimensionsDefault: allMiniLmL6V2.dimensions,
-  inputTokensMax: allMiniLmL6V2.windowTokens - specialTokens,
-  longInputs: 'cut',
-}
+/** Below this the retrieval quality of a model that was not trained for it is gone; a caller who asks for that has most likely mistyped. */
+const cutDimensionsMin = 32
 
 /** The limits are those of the model whose name it carries. Source: the Gemini API's page on embeddings. */
 const geminiStandIn: Deployment = {
@@ -31,7 +21,21 @@ const geminiStandIn: Deployment = {
   longInputs: 'pooled',
 }
 
-/** The names callers can ask for, in the order in which they are listed. */
-export function deploymentsOf(config: Pick<Config, 'standIn'>): readonly Deployment[] {
-  return config.standIn ? [geminiStandIn, ownName] : [ownName]
+/** A model under its own name: it does what its reference does. */
+function ownName(card: ModelCard): Deployment {
+  return {
+    name: card.name,
+    model: card,
+    standIn: false,
+    dimensionsMin: Math.min(cutDimensionsMin, ...card.matryoshka, card.dimensions),
+    dimensionsMax: card.dimensions,
+    dimensionsDefault: card.dimensions,
+    inputTokensMax: card.windowTokens - specialTokens,
+    longInputs: 'cut',
+  }
+}
+
+/** The names callers can ask for, in the order in which they are listed: those of the model that is always here, then one for each of `others`. */
+export function deploymentsOf(config: Pick<Config, 'standIn'>, others: readonly ModelCard[] = []): readonly Deployment[] {
+  return [...(config.standIn ? [geminiStandIn] : []), ...[allMiniLmL6V2, ...others].map(ownName)]
 }

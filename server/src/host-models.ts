@@ -1,0 +1,205 @@
+import type { Config } from './config.ts'
+import type { Ground } from './context.ts'
+import type { Embedder } from './embedding/embedder.ts'
+import { spaceName } from './embedding/space.ts'
+import { type Engine, type GateSubject, startEngine } from './inference/engine.ts'
+import { ModelHost, type ModelOffer } from './inference/model-host.ts'
+import { observerOf } from './inference/observer.ts'
+import { heldMemory } from './inference/replica-memory.ts'
+import { allMiniLmL6V2, deploymentsOf } from './models/catalogue.ts'
+import { type CompiledModel, compileModel, type Precision } from './models/compile.ts'
+import { type GoldenText, readGoldenTexts, readSimilarityPairs } from './models/golden.ts'
+import { type InstalledCard, InstalledCards } from './models/installed-cards.ts'
+import type { Deployment, ModelCard } from './models/model.ts'
+import { ModelError } from './models/model-error.ts'
+import { committedRecords, ownerRecords } from './models/model-records.ts'
+import { openModel } from './models/open-model.ts'
+import { checkParity, type ParityReport, quickGoldenTexts } from './models/parity.ts'
+import { readRotatedModels } from './models/rotated-models.ts'
+import { type Rotation, readRotation, spaceFacts } from './models/rotation.ts'
+import type { LoadedModel } from './serve.ts'
+import { type GatedEngine, HostedModels, type ModelSupply } from './served-models.ts'
+
+export interface HostModelsOptions {
+  /** Told what takes time while the pinned models are loaded. */
+  readonly onProgress: (step: string) => void
+  /** Stands between the server and its engines; a test makes it fail or wait. */
+  readonly embedder?: (engine: Engine) => Embedder
+}
+
+/** The precisions in the order in which they are tried: what was asked for, then the one that is always right. */
+const precisionsFrom: Readonly<Record<Precision, readonly Precision[]>> = { int8: ['int8', 'fp32'], fp32: ['fp32'] }
+
+/** A replica's own memory, without a model. */
+const replicaBytes = 96 * 1024 * 1024
+
+/**
+ * The models of this server: those that are pinned are loaded, every other one will be at its first request. A graph that
+ * misses its reference on this processor is not served.
+ * @throws ModelError, NearfieldError `unavailable` when a pinned model cannot be loaded
+ */
+export async function hostModels(ground: Ground, { onProgress, embedder = (engine) => engine }: HostModelsOptions): Promise<HostedModels> {
+  const { config, clock, telemetry } = ground
+  const { log } = telemetry
+  const store = new InstalledCards(config.dataDirectory, (sentence) => log.warn({}, sentence))
+  const cards = new Map<string, ModelCard>()
+  /** By deployment. */
+  const rotations = new Map<string, Rotation>()
+  let progress = onProgress
+  const host = new ModelHost<GatedEngine>({
+    limits: config.hosting,
+    load: (name, replicas) => loadEngine(ground, cardNamed(cards, name), replicas, progress),
+    measure: ({ engine }) => heldMemory(engine.processIds),
+    clock,
+    log,
+  })
+  const models = new HostedModels({
+    host,
+    look: async () => {
+      const { supply, rotated } = await lookAtSupply(ground, await store.list())
+      for (const { model } of supply.deployments) cards.set(model.name, model)
+      for (const [name, rotation] of rotated) rotations.set(name, rotation)
+      return supply
+    },
+    loaded: (deployment, engine) => loadedAs(deployment, engine, rotations.get(deployment.name), embedder(engine)),
+    lookAgainMs: config.hosting.lookAgainMs,
+    clock,
+  })
+  try {
+    await models.look()
+    refuseMissing(config.hosting.pinned, models)
+    await host.loadPinned()
+  } catch (error) {
+    await host.drain()
+    throw error
+  }
+  progress = (step) => log.info({}, step)
+  return models
+}
+
+function cardNamed(cards: ReadonlyMap<string, ModelCard>, name: string): ModelCard {
+  const card = cards.get(name)
+  if (card === undefined) throw new Error(`${name} is hosted but has no card; this is a bug`)
+  return card
+}
+
+/** The names a server of this data folder would serve now. */
+export async function installedDeployments(ground: Ground): Promise<readonly Deployment[]> {
+  const store = new InstalledCards(ground.config.dataDirectory, (sentence) => ground.telemetry.log.warn({}, sentence))
+  return (await lookAtSupply(ground, await store.list())).supply.deployments
+}
+
+/** Of what is installed, what the settings let this server serve, and the rotations of the deployments that have one. */
+async function lookAtSupply({ config, telemetry }: Ground, stored: readonly InstalledCard[]) {
+  const { dataDirectory, hosting } = config
+  const warn = (sentence: string) => telemetry.log.warn({}, sentence)
+  const installed = stored.filter(({ card }) => card.name !== allMiniLmL6V2.name)
+  const cards = installed.map(({ card }) => card)
+  const own = deploymentsOf(config, cards).filter(({ model }) => hosting.models?.includes(model.name) ?? true)
+  const rotatedModels = await readRotatedModels(dataDirectory, own, warn)
+  const rotated = new Map(rotatedModels.map(({ deployment, rotation }) => [deployment.name, rotation]))
+  for (const { name, model, standIn } of own) {
+    // A model under its own name is what its reference is, so only a stand-in is cut from the turned vector.
+    const shipped = standIn ? await readRotation(model) : undefined
+    if (shipped !== undefined) rotated.set(name, shipped)
+  }
+  const sizes = new Map(installed.map(({ card, bytes }) => [card.name, bytes]))
+  const supply: ModelSupply = {
+    deployments: [...own, ...rotatedModels.map(({ deployment }) => deployment)],
+    offers: [...new Set(own.map(({ model }) => model.name))].map((name) => offerOf(name, sizes.get(name) ?? 0, config)),
+  }
+  return { supply, rotated }
+}
+
+function offerOf(name: string, fileBytes: number, { hosting, engine }: Config): ModelOffer {
+  const replicas = hosting.replicasByModel.get(name) ?? engine.replicas
+  return { name, replicas, pinned: hosting.pinned.includes(name), bytesPerReplica: replicaBytes + fileBytes }
+}
+
+function refuseMissing(pinned: readonly string[], models: HostedModels): void {
+  const served = new Set(models.list().map(({ deployment }) => deployment.model.name))
+  const missing = pinned.filter((name) => !served.has(name))
+  if (missing.length === 0) return
+  throw new ModelError(
+    `NEARFIELD_MODELS_PINNED names ${missing.join(', ')}, but served are ${[...served].join(', ')}. ` +
+      'Pull the model, or name it in NEARFIELD_MODELS too.',
+  )
+}
+
+async function loadEngine(ground: Ground, card: ModelCard, replicas: number, onProgress: (step: string) => void): Promise<GatedEngine> {
+  const { config, clock, telemetry } = ground
+  const golden = await readGolden(card, config.dataDirectory)
+  const engine = await startEngine({
+    settings: { ...config.engine, replicas },
+    graphs: precisionsFrom[config.engine.precision].map((precision) => () => compile(ground, card, precision, onProgress)),
+    gate: async (subject) => {
+      if (golden === undefined) return undefined
+      const report = await checkParity({ ...parityInputs(subject), golden: quickGoldenTexts(golden) })
+      return report.verdict === 'verified' ? undefined : report.reasons.join(' ')
+    },
+    clock,
+    log: telemetry.log,
+  })
+  return { engine, parity: golden === undefined ? 'unverified' : 'verified', drain: () => engine.drain() }
+}
+
+/** What is known of the reference of a model; `undefined` where nothing is. @throws ModelError when it is not whole */
+async function readGolden({ name, dimensions }: ModelCard, dataDirectory: string): Promise<readonly GoldenText[] | undefined> {
+  const folder = committedRecords(name) ?? ownerRecords(dataDirectory, name)
+  return readGoldenTexts(folder, dimensions).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  })
+}
+
+function loadedAs(
+  deployment: Deployment,
+  { compiled, tokenizer }: Engine,
+  rotation: Rotation | undefined,
+  embedder: Embedder,
+): LoadedModel {
+  const facts = spaceFacts(deployment, compiled, rotation)
+  return { tokenizer, embedder, rotation, space: (dimensions) => spaceName(facts, dimensions) }
+}
+
+/** Makes the graphs of a model, or finds them. @throws ModelError */
+export async function compileDeployment(ground: Ground, { model }: Deployment): Promise<readonly CompiledModel[]> {
+  const graphs: CompiledModel[] = []
+  for (const precision of precisionsFrom.int8) graphs.push(await compile(ground, model, precision, () => {}))
+  return graphs
+}
+
+/** Runs every graph of a model against all that is known of its reference, on a replica of its own each. */
+export async function verifyDeployment(ground: Ground, { model }: Deployment): Promise<readonly ParityReport[]> {
+  const [golden, pairs] = await Promise.all([readGolden(model, ground.config.dataDirectory), readSimilarityPairs()])
+  if (golden === undefined) throw new ModelError(`There are no golden vectors of ${model.name} to verify it with.`)
+  const reports: ParityReport[] = []
+  for (const precision of precisionsFrom.int8) {
+    await using _engine = await startEngine({
+      settings: { ...ground.config.engine, replicas: 1 },
+      graphs: [() => compile(ground, model, precision, () => {})],
+      // The report is the answer whatever it says, so every graph passes.
+      gate: async (subject) => {
+        reports.push(await checkParity({ ...parityInputs(subject), golden, pairs }))
+        return undefined
+      },
+      clock: ground.clock,
+      log: ground.telemetry.log,
+    })
+  }
+  return reports
+}
+
+function parityInputs({ compiled, tokenizer, embed }: GateSubject) {
+  return { precision: compiled.precision, windowTokens: compiled.card.windowTokens, tokenizer, run: embed }
+}
+
+async function compile(
+  { config }: Ground,
+  card: ModelCard,
+  precision: Precision,
+  onProgress: (step: string) => void,
+): Promise<CompiledModel> {
+  const { dataDirectory, engine } = config
+  return compileModel({ ...(await openModel(card, dataDirectory)), precision, dataDirectory, openObserver: observerOf(engine), onProgress })
+}
