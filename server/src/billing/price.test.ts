@@ -15,8 +15,11 @@ test('cached tokens cost a tenth, and a request is rounded up once', () => {
   expect(nanoDollarsPerMillionTokens % 10n).toBe(0n)
 })
 
-test('what has no price, or had none yet, is refused', () => {
-  expect(() => priceOf('gpt-7', now)).toThrow(expect.objectContaining({ code: 'model_not_found' }))
+test('a model without a price of its own has the price of any model', () => {
+  expect(priceOf('somebody/something', now)).toMatchObject({ deployment: '*', nanoDollarsPerMillionTokens: 20_000_000n })
+})
+
+test('what had no price yet is refused', () => {
   expect(() => priceOf('gemini-embedding-001', Date.UTC(2020, 0, 1))).toThrow(expect.objectContaining({ code: 'model_not_found' }))
 })
 

@@ -1,6 +1,9 @@
 import { NearfieldError } from '../errors.ts'
 import { costOfTokens, type NanoDollars } from '../money.ts'
 
+/** Stands for every model without a price of its own: it runs on this machine. */
+const anyModel = '*'
+
 /** What a million tokens of a deployment cost from a moment on. */
 interface Price {
   readonly deployment: string
@@ -16,14 +19,16 @@ interface Price {
 export const prices: readonly Price[] = [
   { deployment: 'gemini-embedding-001', nanoDollarsPerMillionTokens: 150_000_000n, fromMs: Date.UTC(2025, 6, 14) },
   { deployment: 'all-minilm-l6-v2', nanoDollarsPerMillionTokens: 20_000_000n, fromMs: Date.UTC(2025, 6, 14) },
+  { deployment: anyModel, nanoDollarsPerMillionTokens: 20_000_000n, fromMs: Date.UTC(2025, 6, 14) },
 ]
 
 /**
- * The price of a deployment at a moment, milliseconds since 1970.
- * @throws NearfieldError `model_not_found` when it has none: what has no price is not served
+ * The price of a deployment at a moment, milliseconds since 1970: its own, or that of any model.
+ * @throws NearfieldError `model_not_found` when there was none yet: what has no price is not served
  */
 export function priceOf(deployment: string, nowMs: number): Price {
-  const price = prices.findLast((candidate) => candidate.deployment === deployment && candidate.fromMs <= nowMs)
+  const name = prices.some((candidate) => candidate.deployment === deployment) ? deployment : anyModel
+  const price = prices.findLast((candidate) => candidate.deployment === name && candidate.fromMs <= nowMs)
   if (price === undefined)
     throw new NearfieldError('model_not_found', `There is no price for the model "${deployment}", so it is not served.`)
   return price
