@@ -122,4 +122,47 @@ describe('prepare', () => {
       expect.stringContaining('The last 4 of 8 numbers are zero'),
     ])
   })
+
+  describe('with prompts', () => {
+    const model = { ...pooled.model, prompts: { RETRIEVAL_QUERY: 'q:', RETRIEVAL_DOCUMENT: '' } }
+    const prompted: Deployment = { ...pooled, model }
+    const plain = (window: Int32Array | undefined) => String.fromCharCode(...(window ?? []).slice(1, -1))
+
+    it('puts the prompt of its purpose before each text, counts and bills it', async () => {
+      const taskType = ['RETRIEVAL_QUERY', 'RETRIEVAL_DOCUMENT', 'TASK_TYPE_UNSPECIFIED'] as const
+      const { sequences, reports, tokensBilled, warnings } = await prepare(
+        request(['abc', 'abc', 'abc'], { taskType }),
+        prompted,
+        characters,
+      )
+      expect(sequences.map(plain)).toEqual(['q:abc', 'abc', 'abc'])
+      expect(reports.map(({ tokensUsed }) => tokensUsed)).toEqual([7, 5, 5])
+      expect(tokensBilled).toBe(17)
+      expect(warnings.filter((warning) => warning.includes('task type'))).toEqual([])
+    })
+
+    it('leads every window of a long text with the prompt, and bills it once', async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.string({ minLength: 1, maxLength: 93, unit: fc.constantFrom('a', 'b') }), async (text) => {
+          const { sequences, tokensBilled } = await prepare(request([text], { taskType: 'RETRIEVAL_QUERY' }), prompted, characters)
+          for (const window of sequences) expect(window.length).toBeLessThanOrEqual(model.windowTokens)
+          expect(sequences.every((window) => plain(window).startsWith('q:'))).toBe(true)
+          expect(sequences.map((window) => plain(window).slice(2)).join('')).toBe(text)
+          expect(tokensBilled).toBe(text.length + 'q:'.length + 2)
+        }),
+      )
+    })
+
+    it('refuses an empty text, prompt or not', async () => {
+      await expect(prepare(request(['a', ''], { taskType: 'RETRIEVAL_QUERY' }), prompted, characters)).rejects.toMatchObject({
+        code: 'invalid_request',
+        details: { field: 'input', index: 1 },
+      })
+    })
+
+    it('warns of a purpose only where the card has no prompt for it', async () => {
+      const { warnings } = await prepare(request(['a'], { taskType: 'CLUSTERING', dimensions: 4 }), prompted, characters)
+      expect(warnings).toEqual(['The task type CLUSTERING had no effect: small knows no prompt for it.'])
+    })
+  })
 })

@@ -2,8 +2,8 @@ import { setImmediate } from 'node:timers/promises'
 import { NearfieldError } from '../errors.ts'
 import type { Deployment } from '../models/model.ts'
 import type { Tokenizer } from './embedder.ts'
-import type { EmbedRequest, InputReport } from './request.ts'
-import { splitWindows } from './windows.ts'
+import { type EmbedRequest, type InputReport, taskTypeOf } from './request.ts'
+import { promptLength, splitWindows } from './windows.ts'
 
 /** A request turned into work for a model, with its exact size. */
 export interface Prepared {
@@ -28,7 +28,8 @@ const countedMultiple = 4
 const charactersPerTurn = 65_536
 
 /**
- * Tokenises the inputs, applies the length rule and cuts windows.
+ * Puts the model's prompt for its purpose before each input, tokenises both as one text, applies the length rule and cuts
+ * windows. A prompt's tokens count and are billed like any others, once per input, however many windows it leads.
  *
  * Length rule: what is longer than `deployment.inputTokensMax` is shortened at its end (`truncate: 'end'`) and says so,
  * or refused (`'error'`). Then `pooled` deployments read a text longer than the model's window in several windows, and
@@ -45,8 +46,10 @@ export async function prepare(request: EmbedRequest, deployment: Deployment, tok
   let tokensBilled = 0
   let charactersThisTurn = 0
   for (const [index, text] of request.inputs.entries()) {
-    const ids = tokenizer.encode(text, countedMultiple * deployment.inputTokensMax)
-    const { report, windows } = prepareInput(ids, index, request, deployment, tokenizer)
+    const prompt = deployment.model.prompts[taskTypeOf(request, index)] ?? ''
+    if (prompt !== '' && tokenizer.encode(text, 1).length === 0) throw emptyInput(index)
+    const ids = tokenizer.encode(prompt + text, countedMultiple * deployment.inputTokensMax)
+    const { report, windows } = prepareInput(ids, prompt, index, request, deployment, tokenizer)
     reports.push(report)
     for (const window of windows) sequences.push(window)
     tokensBilled += report.tokensUsed
@@ -60,13 +63,9 @@ export async function prepare(request: EmbedRequest, deployment: Deployment, tok
   return { deployment, dimensions, reports, sequences, tokensBilled, specialTokens, warnings: warningsOf(request, dimensions, deployment) }
 }
 
-function prepareInput(ids: Int32Array, index: number, request: EmbedRequest, deployment: Deployment, tokenizer: Tokenizer) {
+function prepareInput(ids: Int32Array, prompt: string, index: number, request: EmbedRequest, deployment: Deployment, tokenizer: Tokenizer) {
   const { inputTokensMax, longInputs, model } = deployment
-  if (ids.length === 0) {
-    throw new NearfieldError('invalid_request', `Input ${index} is empty: it has no text to embed. Leave it out, or send some text.`, {
-      details: { field: 'input', index },
-    })
-  }
+  if (ids.length === 0) throw emptyInput(index)
   if (ids.length > inputTokensMax && request.truncate === 'error') {
     const counted = ids.length < countedMultiple * inputTokensMax ? `${ids.length}` : `at least ${ids.length}`
     throw new NearfieldError(
@@ -79,7 +78,10 @@ function prepareInput(ids: Int32Array, index: number, request: EmbedRequest, dep
   const contentTokensMax = model.windowTokens - specialTokens
   const usable = longInputs === 'cut' ? Math.min(inputTokensMax, contentTokensMax) : inputTokensMax
   const used = ids.subarray(0, usable)
-  const windows = splitWindows(used, contentTokensMax, tokenizer)
+  const windows =
+    prompt === '' || used.length <= contentTokensMax
+      ? splitWindows(used, contentTokensMax, tokenizer)
+      : splitPrompted(used, prompt, contentTokensMax, tokenizer)
   const report: InputReport = {
     tokensSeen: ids.length + specialTokens,
     tokensUsed: used.length + specialTokens,
@@ -87,6 +89,19 @@ function prepareInput(ids: Int32Array, index: number, request: EmbedRequest, dep
     windows: windows.length,
   }
   return { report, windows }
+}
+
+/** A text with a prompt, longer than a window: the prompt leads every window, as it would if each were a text of its own. */
+function splitPrompted(ids: Int32Array, prompt: string, contentTokensMax: number, tokenizer: Tokenizer): Int32Array[] {
+  const lead = promptLength(ids, tokenizer.encode(prompt, contentTokensMax - 1))
+  const startIds = [...tokenizer.startIds, ...ids.subarray(0, lead)]
+  return splitWindows(ids.subarray(lead), contentTokensMax - lead, { startIds, endIds: tokenizer.endIds })
+}
+
+function emptyInput(index: number): NearfieldError {
+  return new NearfieldError('invalid_request', `Input ${index} is empty: it has no text to embed. Leave it out, or send some text.`, {
+    details: { field: 'input', index },
+  })
 }
 
 /** Special tokens of an input: those before it and those after it. */
@@ -115,8 +130,9 @@ function dimensionsOf(request: EmbedRequest, deployment: Deployment): number {
 function warningsOf(request: EmbedRequest, dimensions: number, { model }: Deployment): string[] {
   const warnings: string[] = []
   for (const taskType of new Set([request.taskType].flat())) {
-    if (taskType === 'TASK_TYPE_UNSPECIFIED') continue
-    warnings.push(`The task type ${taskType} had no effect: ${model.name} was trained without task types.`)
+    if (taskType === 'TASK_TYPE_UNSPECIFIED' || model.prompts[taskType] !== undefined) continue
+    const why = Object.keys(model.prompts).length === 0 ? 'was trained without task types' : 'knows no prompt for it'
+    warnings.push(`The task type ${taskType} had no effect: ${model.name} ${why}.`)
   }
   if (dimensions > model.dimensions) {
     warnings.push(

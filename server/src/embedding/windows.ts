@@ -27,3 +27,9 @@ export function splitWindows(ids: Int32Array, contentTokensMax: number, { startI
   }
   return windows
 }
+
+/** How many of a text's first tokens are those of its prompt; the last of them may have merged with the text. */
+export function promptLength(ids: Int32Array, promptIds: Int32Array): number {
+  const differs = promptIds.findIndex((id, index) => ids[index] !== id)
+  return differs === -1 ? promptIds.length : differs
+}
