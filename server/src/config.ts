@@ -19,6 +19,11 @@ export interface Config {
     readonly bodyBytesMax: number
     readonly jsonDepthMax: number
     readonly inputsMax: number
+    /** Texts of a similarity matrix, whose answer grows with their square. */
+    readonly similarityInputsMax: number
+    /** Pairs, or sentences beside their source, of one similarity call. */
+    readonly similarityPairsMax: number
+    readonly rerankDocumentsMax: number
     readonly connectionsMax: number
     /** From the first byte of a request to its last. */
     readonly receiveTimeoutMs: number
@@ -47,6 +52,10 @@ export interface Config {
     readonly bulkPercentMin: number
     /** Bulk that got nothing for so long goes first once. */
     readonly bulkWaitMsMax: number
+    /** True starts one replica more when interactive work meets bulk work. */
+    readonly spareReplica: boolean
+    /** It is ended when that did not happen for so long. */
+    readonly spareIdleMs: number
     /** A sequence that failed for good is refused for so long without being run. */
     readonly quarantineMs: number
     readonly batchTokensMax: number
@@ -196,6 +205,8 @@ const precisions = ['int8', 'fp32'] as const
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
+const comparisonLimits = { similarityInputsMax: 256, similarityPairsMax: 1_024, rerankDocumentsMax: 1_000 }
+
 /** @throws ConfigError naming the variable and what it may hold */
 export function readConfig(environment: Environment = process.env): { config: Config; secrets: Secrets } {
   const cores = availableParallelism()
@@ -211,6 +222,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
       bodyBytesMax: whole('NEARFIELD_BODY_BYTES_MAX', 4 * 1024 * 1024, 1_024, 64 * 1024 * 1024),
       jsonDepthMax: 32,
       inputsMax: whole('NEARFIELD_INPUTS_MAX', 2_048, 1, 16_384),
+      ...comparisonLimits,
       connectionsMax: whole('NEARFIELD_CONNECTIONS_MAX', 12_000, 1, 100_000),
       receiveTimeoutMs: 15_000,
       headersTimeoutMs: 5_000,
@@ -229,6 +241,8 @@ export function readConfig(environment: Environment = process.env): { config: Co
       interactiveTokensMax: whole('NEARFIELD_INTERACTIVE_TOKENS_MAX', 4_096, 0, 100_000_000),
       bulkPercentMin: whole('NEARFIELD_BULK_PERCENT_MIN', 20, 1, 90),
       bulkWaitMsMax: 500,
+      spareReplica: oneOf(environment, 'NEARFIELD_SPARE_REPLICA', onOff, 'on') === 'on',
+      spareIdleMs: 60_000,
       quarantineMs: 60_000,
       batchTokensMax: whole('NEARFIELD_BATCH_TOKENS_MAX', 384, 256, 65_536),
       batchSequencesMax: whole('NEARFIELD_BATCH_SEQUENCES_MAX', 16, 1, 1_024),

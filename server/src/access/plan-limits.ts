@@ -33,6 +33,14 @@ export function countTokens(limiter: RateLimiter, clock: Clock, principal: Princ
   throw tooMany(clock, decision, limit, `${limit} tokens`, principal.plan)
 }
 
+/** What is left of the tokens of the account's plan in this minute. */
+export function tokensLeft(limiter: RateLimiter, clock: Clock, principal: Principal): RateLimitState {
+  const limit = principal.limits.tokensPerMinute
+  if (limit === null) return { limit: null, remaining: null, resetAtMs: clock.now() + minuteMs }
+  const { remaining, resetMs } = limiter.take(`tokens ${principal.accountId}`, limit, 0)
+  return { limit, remaining, resetAtMs: clock.now() + resetMs }
+}
+
 function tooMany(clock: Clock, decision: RateDecision, limit: number, allowed: string, plan: string): NearfieldError {
   const retryAfterMs = decision.retryAfterMs ?? decision.resetMs
   const seconds = Math.ceil(retryAfterMs / 1_000)

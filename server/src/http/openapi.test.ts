@@ -20,5 +20,9 @@ test('the documented routes are the public ones, all of them', async () => {
     ['/readyz', ['get']],
     ['/v1/{slug}', ['post']],
     ['/v1/get-user-credits', ['get']],
+    ['/v1/tokenize', ['post']],
+    ['/v1/estimate', ['post']],
+    ['/v1/similarity', ['post']],
+    ['/v1/rerank', ['post']],
   ])
 })

@@ -4,6 +4,7 @@ import type { Services } from '../serve.ts'
 import { type AppSurroundings, createApp } from './app.ts'
 import { healthRoutes, type Readiness } from './health.ts'
 import { refuseOtherMethods } from './method-not-allowed.ts'
+import { neighbourRoutes } from './neighbour-routes.ts'
 import { segmindRoutes } from './segmind-routes.ts'
 
 export interface PublicSurroundings extends Omit<AppSurroundings, 'refuse'> {
@@ -20,6 +21,7 @@ export function createPublicApp({ services, readiness, describe, ...surroundings
   const others = refuseOtherMethods(app)
   app.register(healthRoutes, { readiness })
   app.register(segmindRoutes, { dialect: segmind, services, limits: surroundings.config.http })
+  app.register(neighbourRoutes, { dialect: segmind, services, limits: surroundings.config.http })
   others.afterAllRoutes()
   return app
 }

@@ -15,6 +15,8 @@ export function validationError(errors: readonly FastifySchemaValidationError[])
     const known = isRecord(schema.properties) ? Object.keys(schema.properties).join(', ') : ''
     return invalid(`${shown(unknownField)} is not a field of this request. The fields are ${known}.`)
   }
+  const missing = failure?.keyword === 'required' ? failure.params.missingProperty : undefined
+  if (typeof missing === 'string') return invalid(`${place} lacks the field \`${missing}\`.`)
   return invalid(`${place} must be ${describe(schema)}.`)
 }
 

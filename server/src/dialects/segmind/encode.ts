@@ -1,10 +1,9 @@
 import { type OutputVector, readingOf, toOutputType } from '../../embedding/output-type.ts'
-import { formatDollars } from '../../money.ts'
+import { accountingHeaders } from '../accounting.ts'
 import { BodyWriter, littleEndianBytes } from '../body-writer.ts'
 import type { EmbedAnswer, RequestHeaders, WireReply } from '../dialect.ts'
 import { answerFormat } from './accept.ts'
 import type { SegmindCall } from './decode.ts'
-import { utcSecond } from './errors.ts'
 
 const comma = 44
 const space = 32
@@ -13,10 +12,7 @@ const space = 32
 export function encode(answer: EmbedAnswer, call: SegmindCall, requestHeaders: RequestHeaders): WireReply {
   const headers: Record<string, string> = {
     'content-type': 'application/json; charset=utf-8',
-    'x-cost': formatDollars(answer.cost),
-    'x-remaining-credits': formatDollars(answer.remaining),
-    'x-generation-time': (answer.totalMs / 1_000).toFixed(6),
-    'x-rate-limit-reset-at-utc': utcSecond(answer.resetAtMs),
+    ...accountingHeaders(answer),
   }
   const { outputType } = call.request
   const vectors = outputType === 'float' ? answer.vectors : answer.vectors.map((vector) => toOutputType(vector, outputType))

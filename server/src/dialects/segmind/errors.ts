@@ -1,5 +1,6 @@
 import { type ErrorCode, errorCatalogue, type NearfieldError } from '../../errors.ts'
 import { formatDollars } from '../../money.ts'
+import { utcSecond } from '../accounting.ts'
 import type { WireReply } from '../dialect.ts'
 
 /**
@@ -51,8 +52,3 @@ function messageOf(error: NearfieldError): string {
 const methodNotAllowedPage =
   '<!doctype html>\n<html lang="en">\n<title>405 Method Not Allowed</title>\n' +
   '<h1>Method Not Allowed</h1>\n<p>The method is not allowed for the requested URL.</p>\n</html>\n'
-
-/** Such as `2026-11-22T18:33:00Z`. Segmind documents the header, not its format. */
-export function utcSecond(atMs: number): string {
-  return `${new Date(Math.ceil(atMs / 1_000) * 1_000).toISOString().slice(0, 19)}Z`
-}
