@@ -66,6 +66,46 @@ export const unigramTokenizer = (() => {
   }
 })()
 
+/** As BERT's: uncased WordPiece, `[CLS]` and `[SEP]` around a text, padding id 0. */
+export const wordPieceTokenizer = (() => {
+  const specials = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
+  const lower = letters.filter((letter) => letter === letter.toLowerCase() && letter.normalize('NFD').length === 1)
+  const pieces = [
+    ...new Set([...lower, ...lower.map((letter) => `##${letter}`), ...syllables, ...syllables.map((one) => `##${one}`), ...words]),
+  ]
+  const template = (id: string) => ({ SpecialToken: { id, type_id: 0 } })
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: specials.map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
+    normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase: true },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [template('[CLS]'), { Sequence: { id: 'A', type_id: 0 } }, template('[SEP]')],
+      pair: [],
+      special_tokens: { '[CLS]': { id: '[CLS]', ids: [2], tokens: ['[CLS]'] }, '[SEP]': { id: '[SEP]', ids: [3], tokens: ['[SEP]'] } },
+    },
+    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+    model: {
+      type: 'WordPiece',
+      unk_token: '[UNK]',
+      continuing_subword_prefix: '##',
+      max_input_chars_per_word: 100,
+      vocab: Object.fromEntries([...specials, ...pieces].map((piece, id) => [piece, id])),
+    },
+  }
+})()
+
 /** As Qwen's: byte-level BPE, an end token alone. */
 export const bytePairTokenizer = (() => {
   const bytes = byteLetters()

@@ -5,7 +5,7 @@ import { ModelError } from './model-error.ts'
 export interface FoundWeights {
   readonly family: ModelFamily
   readonly weights: string
-  /** Files the weights need beside them: an ONNX file keeps large tensors outside. */
+  /** Files the weights need beside them: the shards of an index, or the large tensors an ONNX file keeps outside. */
   readonly beside: readonly string[]
 }
 
@@ -33,6 +33,7 @@ export function findWeights(config: Readonly<Record<string, unknown>>, names: re
     if (safetensors.includes('model.safetensors')) return { family, weights: 'model.safetensors', beside: [] }
     throw new ModelError(`The model ${model} has several files of weights (${safetensors.join(', ')}), and which one to use is not said.`)
   }
+  if (family !== undefined && names.includes(shardIndex)) return { family, weights: shardIndex, beside: names.filter(isShard) }
   const onnx = onnxNames.find((name) => names.includes(name))
   if (onnx !== undefined) return { family: 'onnx', weights: onnx, beside: names.filter((name) => isBeside(name, onnx)) }
   throw new ModelError(
@@ -41,21 +42,28 @@ export function findWeights(config: Readonly<Record<string, unknown>>, names: re
   )
 }
 
+/** Which of several files of weights has which tensors. */
+const shardIndex = 'model.safetensors.index.json'
+
+function isShard(name: string): boolean {
+  return /^model-\d+-of-\d+\.safetensors$/.test(name)
+}
+
 /** Such as `model.onnx_data`, `model.onnx_data_1` or `model.onnx.data`. */
 function isBeside(name: string, onnx: string): boolean {
   return name.startsWith(onnx) && /^[._]data(_\d+)?$/.test(name.slice(onnx.length))
 }
 
+/** RoBERTa and CamemBERT are the architecture of XLM-R, with other tokenizers. */
 function compiledFamily(config: Readonly<Record<string, unknown>>): 'bert' | 'xlm-roberta' | undefined {
   const { model_type: type, position_embedding_type: positions } = config
   if (config.auto_map !== undefined || (positions !== undefined && positions !== 'absolute')) return undefined
+  if (type === 'roberta' || type === 'camembert') return 'xlm-roberta'
   return type === 'bert' || type === 'xlm-roberta' ? type : undefined
 }
 
 function reasonAgainstCompiling(config: Readonly<Record<string, unknown>>, names: readonly string[]): string {
   if (config.auto_map !== undefined) return 'it brings code of its own'
   if (compiledFamily(config) === undefined) return `the compiler does not build the architecture ${String(config.model_type)}`
-  return names.some((name) => /^model-\d+-of-\d+\.safetensors$/.test(name))
-    ? 'its weights are spread over several safetensors files'
-    : 'it has no model.safetensors'
+  return names.some(isShard) ? `its weights are spread over several files, and it has no ${shardIndex}` : 'it has no model.safetensors'
 }

@@ -24,7 +24,7 @@ export interface FloatTable {
   readonly bytes: Uint8Array
 }
 
-export type TensorData = { readonly shape: readonly number[]; readonly values: Float32Array | Int32Array }
+export type TensorData = { readonly shape: readonly number[]; readonly values: Float16Array | Float32Array | Int32Array }
 
 interface Entry {
   readonly type: string
@@ -73,7 +73,7 @@ export function writeSafetensors(tensors: ReadonlyMap<string, TensorData>, metad
   for (const [name, { shape, values }] of tensors) {
     const begin = end
     end += values.byteLength
-    header[name] = { dtype: values instanceof Float32Array ? 'F32' : 'I32', shape, data_offsets: [begin, end] }
+    header[name] = { dtype: typeOf(values), shape, data_offsets: [begin, end] }
   }
   // Padded with spaces so that the numbers start at a multiple of eight, as the format asks.
   const json = Buffer.from(JSON.stringify(header))
@@ -87,6 +87,11 @@ export function writeSafetensors(tensors: ReadonlyMap<string, TensorData>, metad
     offset += values.byteLength
   }
   return file
+}
+
+function typeOf(values: TensorData['values']): string {
+  if (values instanceof Float16Array) return 'F16'
+  return values instanceof Float32Array ? 'F32' : 'I32'
 }
 
 function readHeader(bytes: Uint8Array, source: string): { entries: Map<string, Entry>; metadata: Record<string, string> } {
