@@ -99,7 +99,22 @@ test('models are listed and shown', async () => {
     inputTokensMax: 2048,
     windowTokens: 256,
     longInputs: 'pooled',
+    state: 'warm',
+    pinned: true,
+    replicas: 1,
+    bytes: expect.any(Number),
+    trouble: null,
   })
+})
+
+test('a model is unpinned, unloaded, loaded and pinned again', async () => {
+  const act = async (verb: string) => jsonOf(await cli(['models', verb, 'all-minilm-l6-v2', '--json']))
+  const refused = await cli(['models', 'unload', 'all-minilm-l6-v2'])
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('is pinned, so it stays loaded')])
+  expect(await act('unpin')).toMatchObject({ state: 'warm', pinned: false })
+  expect(await act('unload')).toMatchObject({ state: 'cold', replicas: 0 })
+  expect(await act('load')).toMatchObject({ state: 'warm', pinned: false })
+  expect(await act('pin')).toMatchObject({ state: 'warm', pinned: true })
 })
 
 test('embed pays through the running server and writes one line a text, in order', async () => {

@@ -8,7 +8,7 @@ import { addModelStore } from './model-store.ts'
 
 const defaultModel = 'gemini-embedding-001'
 
-/** `models list|show|compile|verify`, and those of the store. */
+/** `models list|show|load|unload|pin|unpin|compile|verify`, and those of the store. */
 export function addModels(program: Command, act: Act): void {
   const models = program.command('models').description('list, compile and verify models')
   addModelStore(models, act)
@@ -24,13 +24,38 @@ export function addModels(program: Command, act: Act): void {
     .description('run every graph against the golden vectors of the reference, on this machine')
     .argument('[name]', 'the model', defaultModel)
     .action(act(verify))
+  for (const [verb, description] of memoryVerbs) {
+    models
+      .command(verb)
+      .description(description)
+      .argument('<name>', 'the model')
+      .action(act(changeMemory(verb)))
+  }
 }
+
+/** What is done with the models in the memory of the running server. */
+const memoryVerbs = [
+  ['load', 'load a model now, not at its first request'],
+  ['unload', 'unload a model once its running requests have ended'],
+  ['pin', 'load a model and keep it until the server stops'],
+  ['unpin', 'let a pinned model be unloaded'],
+] as const
 
 async function list({ output, environment }: Session) {
   await using admin = await openAdmin(environment)
   const reply = await admin.call('GET', '/models')
-  output.result(reply, () => renderTable(rowsOf(reply, 'models'), ['name', 'servedBy', 'standIn', 'inputTokensMax', 'dimensions']))
+  output.result(reply, () =>
+    renderTable(rowsOf(reply, 'models'), ['name', 'servedBy', 'standIn', 'inputTokensMax', 'dimensions', 'state', 'pinned', 'trouble']),
+  )
   return exitCode.ok
+}
+
+function changeMemory(verb: (typeof memoryVerbs)[number][0]) {
+  return async ({ output, environment }: Session, name: string) => {
+    await using admin = await openAdmin(environment)
+    output.result(await admin.call('POST', `/models/${encodeURIComponent(name)}/${verb}`), renderFacts)
+    return exitCode.ok
+  }
 }
 
 async function show({ output, environment }: Session, name: string) {

@@ -244,6 +244,17 @@ test('a withdrawn model answers what it has begun, then is unknown', async () =>
   expect(machine.present.size).toBe(0)
 })
 
+test('a model that is offered again keeps its pin and what was measured of it', async () => {
+  const { host, machine, request } = hostOf([{ name: 'a', bytesPerReplica: 20, pinned: true }])
+  machine.bytesOf.set('a', 30)
+  await settled(request('a'))
+  host.pin('a', false)
+  host.offer({ name: 'a', bytesPerReplica: 20, replicas: 4, pinned: true })
+  await settled(host.unload('a'))
+  await settled(request('a'))
+  expect(host.status()).toMatchObject([{ pinned: false, footprint: { replicas: 3, bytes: 90 } }])
+})
+
 type Step =
   | { readonly kind: 'request'; readonly model: number; readonly useMs: number; readonly leavesAfterMs: number | undefined }
   | { readonly kind: 'pass'; readonly ms: number }

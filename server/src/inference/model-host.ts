@@ -81,15 +81,15 @@ export class ModelHost<Engine extends HostedEngine> {
     this.#sweeper = setInterval(() => void this.sweep(), options.limits.sweepMs).unref()
   }
 
-  /** Makes a model known, or changes what is expected of one that is cold. */
+  /** Makes a model known. One that is known already keeps its pin, and what was measured of it. */
   offer({ name, bytesPerReplica, replicas, pinned }: ModelOffer): void {
     const { clock } = this.#options
     const known = this.#models.get(name)
     const model = known ?? new HostedModel<Engine>(name, { bytesPerReplica, replicas }, { clock, released: () => this.#becameIdle() })
     if (known === undefined) this.#models.set(name, model)
-    else if (known.loads === 0) known.bytesPerReplica = bytesPerReplica
+    if (known === undefined || known.withdrawn) model.pinned = pinned
+    if (model.loads === 0) model.bytesPerReplica = bytesPerReplica
     model.replicasWanted = replicas
-    model.pinned = pinned
     model.withdrawn = false
   }
 
