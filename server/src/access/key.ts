@@ -1,4 +1,4 @@
-import { createHash, randomInt } from 'node:crypto'
+import { hash, randomInt } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
 const prefix = 'nf_live_'
@@ -24,7 +24,7 @@ export function isWellFormed(secret: string): boolean {
 
 /** What is stored instead of a secret. No salt and no stretching: 190 random bits cannot be guessed or looked up. */
 export function digestOf(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest()
+  return hash('sha256', secret, 'buffer')
 }
 
 /** The last characters of a secret: enough for its owner to recognise it, useless to anybody else. */
