@@ -27,6 +27,8 @@ export interface Services {
 export interface Models {
   /** @throws NearfieldError `model_not_found` */
   find(name: string): ServedModel | Promise<ServedModel>
+  /** Looks at what is installed, unless that was done a moment ago. */
+  lookAgain(): Promise<void>
   /** In the order in which they are shown. */
   list(): readonly ModelListing[]
 }

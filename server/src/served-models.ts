@@ -60,6 +60,11 @@ export class HostedModels implements Models {
     return this.#served.get(name) ?? this.#lookFor(name)
   }
 
+  async lookAgain(): Promise<void> {
+    const { clock, lookAgainMs } = this.#options
+    if (this.#looking !== undefined || clock.monotonicMs() - this.#lookedMs >= lookAgainMs) await this.look()
+  }
+
   list(): readonly ModelListing[] {
     const statuses = new Map(this.host.status().map((status) => [status.name, status]))
     return [...this.#served.values()].flatMap(({ deployment }) => {
@@ -77,8 +82,7 @@ export class HostedModels implements Models {
   }
 
   async #lookFor(name: string): Promise<ServedModel> {
-    const { clock, lookAgainMs } = this.#options
-    if (this.#looking !== undefined || clock.monotonicMs() - this.#lookedMs >= lookAgainMs) await this.look()
+    await this.lookAgain()
     const found = this.#served.get(name)
     if (found !== undefined) return found
     throw new NearfieldError('model_not_found', `There is no model "${name}" here. There are: ${[...this.#served.keys()].join(', ')}.`)

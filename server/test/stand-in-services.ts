@@ -68,6 +68,7 @@ function alwaysLoaded(model: LoadedModel): Models {
       if (deployment === undefined) throw new NearfieldError('model_not_found', `There is no model "${name}" here.`)
       return { deployment, lease: () => lease }
     },
+    lookAgain: async () => {},
     list: () =>
       deployments.map((deployment) => ({
         ...{ deployment, state: 'warm' as const, precision: 'int8', parity: 'verified' as const },

@@ -4,6 +4,7 @@ import type { Services } from '../serve.ts'
 import { type AppSurroundings, createApp } from './app.ts'
 import { healthRoutes, type Readiness } from './health.ts'
 import { refuseOtherMethods } from './method-not-allowed.ts'
+import { modelsRoutes } from './models-routes.ts'
 import { neighbourRoutes } from './neighbour-routes.ts'
 import { segmindRoutes } from './segmind-routes.ts'
 
@@ -22,6 +23,7 @@ export function createPublicApp({ services, readiness, describe, ...surroundings
   app.register(healthRoutes, { readiness })
   app.register(segmindRoutes, { dialect: segmind, services, limits: surroundings.config.http })
   app.register(neighbourRoutes, { dialect: segmind, services, limits: surroundings.config.http })
+  app.register(modelsRoutes, { dialect: segmind, services })
   others.afterAllRoutes()
   return app
 }

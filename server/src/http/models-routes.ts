@@ -1,0 +1,132 @@
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import { costOf } from '../billing/price.ts'
+import type { Dialect, RequestHeaders } from '../dialects/dialect.ts'
+import type { SegmindCall } from '../dialects/segmind/decode.ts'
+import { NearfieldError } from '../errors.ts'
+import type { ModelSource } from '../models/model.ts'
+import { formatDollars } from '../money.ts'
+import type { ModelListing, Services } from '../serve.ts'
+import { authenticateFirst } from './authenticated.ts'
+import { commonErrors, errorsFor, type RequestTypes } from './route-schemas.ts'
+
+interface ModelsScope {
+  readonly dialect: Dialect<SegmindCall>
+  readonly services: Services
+}
+
+/**
+ * What can be asked for, in the shape of OpenAI's list of models, with what else is worth knowing. It loads no model and
+ * costs nothing. Source: OpenAI API, Models; its fields are `id`, `object`, `created` and `owned_by`.
+ */
+export async function modelsRoutes(app: FastifyInstance, { dialect, services }: ModelsScope): Promise<void> {
+  const { models, clock } = services
+  authenticateFirst(app, { credential: (headers) => bearer(headers) ?? dialect.credential(headers) }, services.access)
+  const routes = app.withTypeProvider<RequestTypes>()
+
+  routes.get('/v1/models', { schema: listSchema }, async () => {
+    await models.lookAgain()
+    return { object: 'list', data: models.list().map((listing) => toWire(listing, clock.now())) }
+  })
+
+  routes.get('/v1/models/:name', { schema: oneSchema }, async ({ params: { name } }) => {
+    const { deployment } = await models.find(name)
+    const listing = models.list().find((candidate) => candidate.deployment.name === deployment.name)
+    if (listing === undefined) throw new NearfieldError('model_not_found')
+    return toWire(listing, clock.now())
+  })
+}
+
+/** Clients of OpenAI's API ask for the list of models with their key in this form. */
+function bearer({ authorization }: RequestHeaders): string | undefined {
+  return typeof authorization === 'string' ? /^Bearer +(\S+)$/i.exec(authorization)?.[1] : undefined
+}
+
+function toWire({ deployment, state, precision, space, parity }: ModelListing, nowMs: number) {
+  const { name, model, standIn, dimensionsMin, dimensionsMax, dimensionsDefault, inputTokensMax, longInputs } = deployment
+  return {
+    id: name,
+    object: 'model',
+    created: offeredFrom,
+    owned_by: ownerOf(model.source),
+    served_by: model.name,
+    stand_in: standIn,
+    description: model.description,
+    licence: model.licence,
+    state,
+    parity: parity ?? null,
+    precision: precision ?? null,
+    space: space ?? null,
+    dimensions: { min: dimensionsMin, max: dimensionsMax, default: dimensionsDefault, trained: [...model.matryoshka] },
+    input_tokens_max: inputTokensMax,
+    window_tokens: model.windowTokens,
+    long_inputs: longInputs,
+    task_types: Object.keys(model.prompts),
+    price: {
+      dollars_per_million_tokens: dollars(costOf(name, { tokens: 1_000_000, cachedTokens: 0 }, nowMs)),
+      dollars_per_million_cached_tokens: dollars(costOf(name, { tokens: 1_000_000, cachedTokens: 1_000_000 }, nowMs)),
+    },
+  }
+}
+
+/** The field is required but tells nothing here, so it is the same for all: when gemini-embedding-001 was published. */
+const offeredFrom = Date.UTC(2025, 6, 14) / 1_000
+
+function ownerOf(source: ModelSource): string {
+  return source.kind === 'hub' ? (source.repository.split('/')[0] ?? '') : 'nearfield'
+}
+
+function dollars(cost: bigint): number {
+  return Number(formatDollars(cost))
+}
+
+const nullable = (description: string) => Type.Union([Type.String({ description }), Type.Null()])
+
+const model = Type.Object({
+  id: Type.String({ description: 'What a request names.' }),
+  object: Type.Literal('model'),
+  created: Type.Integer(),
+  owned_by: Type.String(),
+  served_by: Type.String({ description: 'Name of the model that makes the vectors.' }),
+  stand_in: Type.Boolean({ description: 'Whether another model serves under this name.' }),
+  description: Type.String(),
+  licence: Type.String(),
+  state: Type.String({
+    description: '`warm` answers at once; `cold` is loaded by its first request; or `loading`, `unloading`, `failed`.',
+  }),
+  parity: nullable(
+    'Whether it equals its reference on this machine: verified, unverified (nothing to compare with) or failed. Null until loaded.',
+  ),
+  precision: nullable('int8 or fp32. Null until loaded.'),
+  space: nullable('Name of the vector space of answers with the default number of dimensions. Null until loaded.'),
+  dimensions: Type.Object({
+    min: Type.Integer(),
+    max: Type.Integer(),
+    default: Type.Integer(),
+    trained: Type.Array(Type.Integer(), { description: 'Lengths it was trained to be cut to.' }),
+  }),
+  input_tokens_max: Type.Integer(),
+  window_tokens: Type.Integer({ description: 'Tokens it reads at once.' }),
+  long_inputs: Type.String({ description: '`cut` reads the first window of a longer text, `pooled` all of them.' }),
+  task_types: Type.Array(Type.String(), { description: 'Task types that change its vectors.' }),
+  price: Type.Object({ dollars_per_million_tokens: Type.Number(), dollars_per_million_cached_tokens: Type.Number() }),
+})
+
+const listSchema = {
+  operationId: 'listModels',
+  summary: 'The models that can be asked for, cold ones too',
+  description: 'The key may also come as `Authorization: Bearer`. Free.',
+  security: [{ apiKey: [] }],
+  response: {
+    200: Type.Object({ object: Type.Literal('list'), data: Type.Array(model) }, { description: 'The models.' }),
+    ...errorsFor(commonErrors),
+  },
+}
+
+const oneSchema = {
+  operationId: 'getModel',
+  summary: 'One model',
+  security: [{ apiKey: [] }],
+  params: Type.Object({ name: Type.String({ description: 'A model name; a slash in it is written `%2F`.' }) }),
+  response: { 200: model, ...errorsFor([[404, 'There is no such model.'], ...commonErrors]) },
+}
