@@ -8,11 +8,12 @@ import { observerOf } from './inference/observer.ts'
 import { heldMemory } from './inference/replica-memory.ts'
 import { allMiniLmL6V2, deploymentsOf } from './models/catalogue.ts'
 import { type CompiledModel, compileModel, type Precision } from './models/compile.ts'
-import { type GoldenText, readGoldenTexts, readSimilarityPairs } from './models/golden.ts'
+import { readSimilarityPairs } from './models/golden.ts'
+import { goldenSetOf } from './models/golden-set.ts'
 import { type InstalledCard, InstalledCards } from './models/installed-cards.ts'
 import type { Deployment, ModelCard } from './models/model.ts'
 import { ModelError } from './models/model-error.ts'
-import { committedRecords, ownerRecords } from './models/model-records.ts'
+import { committedRecords } from './models/model-records.ts'
 import { openModel } from './models/open-model.ts'
 import { checkParity, type ParityReport, quickGoldenTexts } from './models/parity.ts'
 import { readRotatedModels } from './models/rotated-models.ts'
@@ -128,28 +129,21 @@ function refuseMissing(pinned: readonly string[], models: HostedModels): void {
 
 async function loadEngine(ground: Ground, card: ModelCard, replicas: number, onProgress: (step: string) => void): Promise<GatedEngine> {
   const { config, clock, telemetry } = ground
-  const golden = await readGolden(card, config.dataDirectory)
+  let parity: GatedEngine['parity'] = 'unverified'
   const engine = await startEngine({
     settings: { ...config.engine, replicas },
     graphs: precisionsFrom[config.engine.precision].map((precision) => () => compile(ground, card, precision, onProgress)),
     gate: async (subject) => {
-      if (golden === undefined) return undefined
-      const report = await checkParity({ ...parityInputs(subject), golden: quickGoldenTexts(golden) })
-      return report.verdict === 'verified' ? undefined : report.reasons.join(' ')
+      const { origin, texts } = await goldenSetOf(subject.compiled, config.dataDirectory)
+      const { verdict, reasons } = await checkParity({ ...parityInputs(subject), golden: { origin, texts: quickGoldenTexts(texts) } })
+      if (verdict === 'failed') return reasons.join(' ')
+      parity = verdict
+      return undefined
     },
     clock,
     log: telemetry.log,
   })
-  return { engine, parity: golden === undefined ? 'unverified' : 'verified', drain: () => engine.drain() }
-}
-
-/** What is known of the reference of a model; `undefined` where nothing is. @throws ModelError when it is not whole */
-async function readGolden({ name, dimensions }: ModelCard, dataDirectory: string): Promise<readonly GoldenText[] | undefined> {
-  const folder = committedRecords(name) ?? ownerRecords(dataDirectory, name)
-  return readGoldenTexts(folder, dimensions).catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
-  })
+  return { engine, parity, drain: () => engine.drain() }
 }
 
 function loadedAs(
@@ -171,8 +165,8 @@ export async function compileDeployment(ground: Ground, { model }: Deployment): 
 
 /** Runs every graph of a model against all that is known of its reference, on a replica of its own each. */
 export async function verifyDeployment(ground: Ground, { model }: Deployment): Promise<readonly ParityReport[]> {
-  const [golden, pairs] = await Promise.all([readGolden(model, ground.config.dataDirectory), readSimilarityPairs()])
-  if (golden === undefined) throw new ModelError(`There are no golden vectors of ${model.name} to verify it with.`)
+  // How well people's judgements are met is known for the reference of our own model alone.
+  const pairs = committedRecords(model.name) === undefined ? {} : { pairs: await readSimilarityPairs() }
   const reports: ParityReport[] = []
   for (const precision of precisionsFrom.int8) {
     await using _engine = await startEngine({
@@ -180,7 +174,8 @@ export async function verifyDeployment(ground: Ground, { model }: Deployment): P
       graphs: [() => compile(ground, model, precision, () => {})],
       // The report is the answer whatever it says, so every graph passes.
       gate: async (subject) => {
-        reports.push(await checkParity({ ...parityInputs(subject), golden, pairs }))
+        const golden = await goldenSetOf(subject.compiled, ground.config.dataDirectory)
+        reports.push(await checkParity({ ...parityInputs(subject), golden, ...pairs }))
         return undefined
       },
       clock: ground.clock,

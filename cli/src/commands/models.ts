@@ -77,7 +77,7 @@ async function verify({ output, environment }: Session, name: string) {
   output.note(`Verifying ${name} …`)
   const reply = await admin.call('POST', `/models/${encodeURIComponent(name)}/verify`)
   output.result(reply, renderParity)
-  return rowsOf(reply, 'graphs').every(({ verdict }) => verdict === 'verified') ? exitCode.ok : exitCode.failed
+  return rowsOf(reply, 'graphs').every(({ verdict }) => verdict !== 'failed') ? exitCode.ok : exitCode.failed
 }
 
 function renderParity(reply: JsonObject): string {
@@ -85,6 +85,7 @@ function renderParity(reply: JsonObject): string {
     graph: graph.precision ?? null,
     'cosine mean': fixed(graph.cosineMean),
     'cosine min': fixed(graph.cosineMin),
+    'held to': graph.against ?? null,
     'alone vs batch, max difference': String(graph.batchDifferenceMax),
     Spearman: fixed(graph.spearman),
     verdict: graph.verdict ?? null,
@@ -92,7 +93,7 @@ function renderParity(reply: JsonObject): string {
   const reasons = rowsOf(reply, 'graphs').flatMap(({ precision, reasons }) =>
     isList(reasons) ? reasons.map((reason) => `${precision}: ${reason}`) : [],
   )
-  const table = renderTable(rows, ['graph', 'cosine mean', 'cosine min', 'alone vs batch, max difference', 'Spearman', 'verdict'])
+  const table = renderTable(rows, ['graph', 'cosine mean', 'cosine min', 'held to', 'alone vs batch, max difference', 'Spearman', 'verdict'])
   return [table, ...reasons].join('\n')
 }
 

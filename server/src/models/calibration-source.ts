@@ -4,7 +4,7 @@ import path from 'node:path'
 import { buildCalibrationGraph, calibrate, observedVector, readCalibrationTexts } from './calibrate.ts'
 import { type CalibrationRecord, decodeCalibration, encodeCalibration } from './calibration-record.ts'
 import type { CompileOptions, ModelWeights } from './compile.ts'
-import { type GoldenText, readGoldenTexts, writeGoldenTexts } from './golden.ts'
+import { readGoldenTexts, type WholeGoldenText, writeGoldenTexts } from './golden.ts'
 import type { ModelCard } from './model.ts'
 import { ModelError } from './model-error.ts'
 import { sha256 } from './model-files-on-disk.ts'
@@ -74,7 +74,7 @@ async function measure(options: CompileOptions, weights: ModelWeights, folder: s
     const tokenizerPath = files.pathOf(description.tokenizer)
     await using observer = await openObserver({ graphPath, tokenizerPath, windowTokens: card.windowTokens })
     const record = await calibrate(weights, texts, async (text) => (await observer.observe(text)).numbers)
-    const golden: GoldenText[] = []
+    const golden: WholeGoldenText[] = []
     for (const { text } of quickGoldenTexts(await readGoldenTexts())) {
       const { ids, numbers } = await observer.observe(text)
       golden.push({ text, ids, vector: observedVector(numbers, description.dimensions) })

@@ -4,14 +4,17 @@ import { ModelError } from './model-error.ts'
 import { readSafetensors, type TensorData, writeSafetensors } from './safetensors.ts'
 import { writeWhole } from './whole-file.ts'
 
-/** What the reference implementation makes of one text. */
+/** What the reference implementation makes of one text; `undefined` where that is not known. */
 export interface GoldenText {
   readonly text: string
   /** Token ids with their special tokens, cut to the model's window. */
-  readonly ids: Int32Array
-  /** The unit vector of the reference in 32-bit floats, to six decimals. */
-  readonly vector: Float32Array
+  readonly ids: Int32Array | undefined
+  /** The unit vector of the reference in 32-bit floats. */
+  readonly vector: Float32Array | undefined
 }
+
+/** A golden text of which all is known. */
+export type WholeGoldenText = GoldenText & { readonly ids: Int32Array; readonly vector: Float32Array }
 
 /** Two sentences and how much alike people find them, from 0 (unrelated) to 5 (the same). */
 export interface SimilarityPair {
@@ -30,7 +33,7 @@ const vectorsName = 'golden.safetensors'
  * characters, special tokens written as text.
  * @throws ModelError when the files are not whole or made for vectors of another length
  */
-export async function readGoldenTexts(from = folder, dimensions = 384): Promise<readonly GoldenText[]> {
+export async function readGoldenTexts(from = folder, dimensions = 384): Promise<readonly WholeGoldenText[]> {
   const texts: unknown = JSON.parse(await readFile(path.join(from, textsName), 'utf8'))
   if (!Array.isArray(texts) || !texts.every((text) => typeof text === 'string'))
     throw new ModelError(`${textsName} is not a list of texts.`)
@@ -49,7 +52,7 @@ export async function readGoldenTexts(from = folder, dimensions = 384): Promise<
 }
 
 /** Writes golden texts as `readGoldenTexts` reads them. All vectors have the same length. */
-export async function writeGoldenTexts(into: string, golden: readonly GoldenText[]): Promise<void> {
+export async function writeGoldenTexts(into: string, golden: readonly WholeGoldenText[]): Promise<void> {
   const flat = <Numbers>(parts: readonly Iterable<Numbers>[]) => parts.flatMap((part) => [...part])
   const ids = Int32Array.from(flat(golden.map((one) => one.ids)))
   const vectors = Float32Array.from(flat(golden.map(({ vector }) => vector)))

@@ -26,12 +26,13 @@ const precision = Type.Union([Type.Literal('fp32'), Type.Literal('int8')])
 const graph = Type.Object({ precision, path: Type.String(), sha256: Type.String(), fresh: Type.Boolean() })
 const parity = Type.Object({
   precision,
-  verdict: Type.Union([Type.Literal('verified'), Type.Literal('failed')]),
+  verdict: Type.Union([Type.Literal('verified'), Type.Literal('unverified'), Type.Literal('failed')]),
+  against: Type.Union([Type.Literal('reference'), Type.Literal('own'), Type.Literal('nothing')]),
   reasons: Type.Array(Type.String()),
   texts: Type.Integer(),
   tokenMismatches: Type.Integer(),
-  cosineMean: Type.Number(),
-  cosineMin: Type.Number(),
+  cosineMean: Type.Union([Type.Number(), Type.Null()]),
+  cosineMin: Type.Union([Type.Number(), Type.Null()]),
   batchDifferenceMax: Type.Number(),
   spearman: Type.Optional(Type.Number()),
 })
@@ -99,8 +100,9 @@ const acts = {
   unpin: async (host: ModelMemory, model: string) => host.pin(model, false),
 }
 
-function parityToWire({ reasons, spearman, ...figures }: ParityReport) {
-  return { ...figures, reasons: [...reasons], ...(spearman === undefined ? {} : { spearman }) }
+function parityToWire({ reasons, cosineMean, cosineMin, spearman, ...figures }: ParityReport) {
+  const cosines = { cosineMean: cosineMean ?? null, cosineMin: cosineMin ?? null }
+  return { ...figures, ...cosines, reasons: [...reasons], ...(spearman === undefined ? {} : { spearman }) }
 }
 
 function toWire(deployment: Deployment, status: HostedStatus<unknown> | undefined) {
