@@ -43,13 +43,9 @@ export async function serveTokenize(request: TokenizeRequest, caller: Caller, se
   }
 }
 
-/** Windows put together again. Special tokens stand around the whole text, not around each window. */
-function readTokens({ reports, sequences }: Prepared, { startIds, endIds }: Tokenizer, addSpecialTokens: boolean): TokenizedInput[] {
-  let from = 0
-  return reports.map((report) => {
-    const windows = sequences.slice(from, from + report.windows)
-    from += report.windows
-    const content = windows.flatMap((ids) => Array.from(ids.subarray(startIds.length, ids.length - endIds.length)))
+function readTokens({ reports, contents }: Prepared, { startIds, endIds }: Tokenizer, addSpecialTokens: boolean): TokenizedInput[] {
+  return reports.map((report, index) => {
+    const content = Array.from(contents[index] ?? [])
     return { ids: addSpecialTokens ? [...startIds, ...content, ...endIds] : content, report }
   })
 }

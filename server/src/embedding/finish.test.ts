@@ -25,6 +25,7 @@ function prepared(tokens: readonly (readonly number[])[], dimensions: number, re
     reports: tokens.map((windows) => ({ tokensSeen: 0, tokensUsed: 0, truncated: false, windows: windows.length })),
     sequences: tokens.flat().map((count) => new Int32Array(count + 2)),
     tokensBilled: 0,
+    contents: [],
     specialTokens: 2,
     warnings: [],
   }

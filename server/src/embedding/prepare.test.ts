@@ -144,10 +144,12 @@ describe('prepare', () => {
     it('leads every window of a long text with the prompt, and bills it once', async () => {
       await fc.assert(
         fc.asyncProperty(fc.string({ minLength: 1, maxLength: 93, unit: fc.constantFrom('a', 'b') }), async (text) => {
-          const { sequences, tokensBilled } = await prepare(request([text], { taskType: 'RETRIEVAL_QUERY' }), prompted, characters)
+          const prepared = await prepare(request([text], { taskType: 'RETRIEVAL_QUERY' }), prompted, characters)
+          const { sequences, contents, tokensBilled } = prepared
           for (const window of sequences) expect(window.length).toBeLessThanOrEqual(model.windowTokens)
           expect(sequences.every((window) => plain(window).startsWith('q:'))).toBe(true)
           expect(sequences.map((window) => plain(window).slice(2)).join('')).toBe(text)
+          expect(contents.map((ids) => String.fromCharCode(...ids))).toEqual([`q:${text}`])
           expect(tokensBilled).toBe(text.length + 'q:'.length + 2)
         }),
       )

@@ -12,6 +12,8 @@ export interface Prepared {
   readonly dimensions: number
   /** One report per input, in order. */
   readonly reports: readonly InputReport[]
+  /** The tokens of each input that go into its vector, its prompt included, special tokens not, `[inputs]`. */
+  readonly contents: readonly Int32Array[]
   /** The windows of all inputs, in order: `reports[i].windows` of them for input i. What the embedder runs. */
   readonly sequences: readonly Int32Array[]
   /** Tokens to bill: what goes into the vectors, special tokens once per input. */
@@ -42,6 +44,7 @@ const charactersPerTurn = 65_536
 export async function prepare(request: EmbedRequest, deployment: Deployment, tokenizer: Tokenizer): Promise<Prepared> {
   const dimensions = dimensionsOf(request, deployment)
   const reports: InputReport[] = []
+  const contents: Int32Array[] = []
   const sequences: Int32Array[] = []
   let tokensBilled = 0
   let charactersThisTurn = 0
@@ -49,8 +52,9 @@ export async function prepare(request: EmbedRequest, deployment: Deployment, tok
     const prompt = deployment.model.prompts[taskTypeOf(request, index)] ?? ''
     if (prompt !== '' && tokenizer.encode(text, 1).length === 0) throw emptyInput(index)
     const ids = tokenizer.encode(prompt + text, countedMultiple * deployment.inputTokensMax)
-    const { report, windows } = prepareInput(ids, prompt, index, request, deployment, tokenizer)
+    const { report, used, windows } = prepareInput(ids, prompt, index, request, deployment, tokenizer)
     reports.push(report)
+    contents.push(used)
     for (const window of windows) sequences.push(window)
     tokensBilled += report.tokensUsed
     charactersThisTurn += text.length
@@ -60,7 +64,8 @@ export async function prepare(request: EmbedRequest, deployment: Deployment, tok
     }
   }
   const specialTokens = specialTokensOf(tokenizer)
-  return { deployment, dimensions, reports, sequences, tokensBilled, specialTokens, warnings: warningsOf(request, dimensions, deployment) }
+  const warnings = warningsOf(request, dimensions, deployment)
+  return { deployment, dimensions, reports, contents, sequences, tokensBilled, specialTokens, warnings }
 }
 
 function prepareInput(ids: Int32Array, prompt: string, index: number, request: EmbedRequest, deployment: Deployment, tokenizer: Tokenizer) {
@@ -88,7 +93,7 @@ function prepareInput(ids: Int32Array, prompt: string, index: number, request: E
     truncated: used.length < ids.length,
     windows: windows.length,
   }
-  return { report, windows }
+  return { report, used, windows }
 }
 
 /** A text with a prompt, longer than a window: the prompt leads every window, as it would if each were a text of its own. */
