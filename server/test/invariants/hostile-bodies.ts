@@ -31,6 +31,12 @@ const moreFields = [
   '\u0000',
   '\ud800',
 ]
+export const neighbourPaths = ['/v1/tokenize', '/v1/estimate', '/v1/similarity', '/v1/rerank'] as const
+type NeighbourPath = (typeof neighbourPaths)[number]
+const neighbourFields = [
+  ...['model', 'inputs', 'pairs', 'query', 'source_sentence', 'sentences', 'documents', 'top_n', 'return_documents'],
+  ...['input', 'task_type', 'output_dimensionality', 'truncate', 'add_special_tokens'],
+]
 const texts = [
   'a',
   '',
@@ -86,6 +92,28 @@ export class HostileBodies {
     const item = items[this.#below(items.length)]
     if (item === undefined) throw new RangeError('nothing to pick from')
     return item
+  }
+
+  /** A body for a call beside embedding: a good one, or one with a few fields that the call may know, too, whatever they got. */
+  nextNeighbour(path: NeighbourPath): HostileBody {
+    const list = () => Array.from({ length: 1 + this.#below(4) }, () => this.#pick(texts))
+    const values = [
+      () => this.#pick(texts),
+      list,
+      () => list().map((text) => [text, this.#pick(texts)]),
+      () => list().map((text) => ({ text })),
+      () => this.#value(4),
+      () => 1 + this.#below(5),
+      () => 'all-minilm-l6-v2',
+    ]
+    const good = {
+      '/v1/tokenize': () => ({ input: list() }),
+      '/v1/estimate': () => ({ input: list() }),
+      '/v1/similarity': () => this.#pick([{ inputs: list() }, { query: 'a', sentences: list() }]),
+      '/v1/rerank': () => ({ query: 'a', documents: list() }),
+    }[path]()
+    const more = Array.from({ length: this.#below(3) }, () => [this.#pick(neighbourFields), this.#pick(values)()])
+    return { kind: 'neighbour', bytes: Buffer.from(JSON.stringify({ ...good, ...Object.fromEntries(more) })), contentType: json }
   }
 
   #bytes(length: number): Buffer {
