@@ -3,7 +3,7 @@ import type { Embedder } from '../src/embedding/embedder.ts'
 import { type RunningServer, startServer } from '../src/main.ts'
 import type { NanoDollars } from '../src/money.ts'
 import { freshDataFolder } from './data-folder.ts'
-import { shareCompiledModels } from './shared-models.ts'
+import { borrowCompiledModels, shareCompiledModels } from './shared-models.ts'
 
 /** A real server: a port of its own, a database in a folder of its own, the real model unless a test stands between. */
 export interface TestServer extends AsyncDisposable {
@@ -51,12 +51,14 @@ export interface TestServerOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** Stands between the server and its engine. */
   readonly embedder?: (engine: Embedder) => Embedder
+  /** The test installs models, which other tests must not see. */
+  readonly installsModels?: boolean
 }
 
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   await using opened = new AsyncDisposableStack()
   const folder = opened.use(await freshDataFolder())
-  await shareCompiledModels(folder.path)
+  await (options.installsModels ? borrowCompiledModels : shareCompiledModels)(folder.path)
   const environment = {
     PORT: '0',
     NEARFIELD_DATA_DIR: folder.path,
