@@ -41,17 +41,19 @@ export class SoakCalls {
 
   next(): SoakCall {
     const draw = this.#below(100)
-    if (draw < 40) return this.#embed('one short text', standIn, { input: this.#text(short) })
-    if (draw < 48) return this.#embed('one medium text', standIn, { input: this.#text(medium), task_type: 'RETRIEVAL_DOCUMENT' })
-    if (draw < 54)
+    if (draw < 34) return this.#embed('one short text', standIn, { input: this.#text(short) })
+    if (draw < 42) return this.#embed('one medium text', standIn, { input: this.#text(medium), task_type: 'RETRIEVAL_DOCUMENT' })
+    if (draw < 45)
       return this.#embed('other dimensions', standIn, { input: this.#text(short), output_dimensionality: 128 + this.#below(2_900) })
-    if (draw < 59) return this.#embed('raw float32', native, { input: this.#text(medium) }, { accept: 'application/octet-stream' })
-    if (draw < 62) return this.#embed('plain text', standIn, { input: this.#text(short) }, { accept: 'text/plain' })
-    if (draw < 70) return this.#embed('a list of 32', standIn, { input: this.#texts(32, short), output_dimensionality: 768 })
-    if (draw < 71) return this.#embed('a list of 200', native, { input: this.#texts(200, short) })
-    if (draw < 74) return this.#embed('a text of many windows', standIn, { input: this.#text(windows) })
-    if (draw < 77) return this.#embed('a long text, cut', native, { input: this.#text(windows) })
-    if (draw < 86) return this.#cancelled()
+    if (draw < 48) return this.#otherNumbers()
+    if (draw < 53) return this.#embed('raw float32', native, { input: this.#text(medium) }, { accept: 'application/octet-stream' })
+    if (draw < 56) return this.#embed('plain text', standIn, { input: this.#text(short) }, { accept: 'text/plain' })
+    if (draw < 64) return this.#embed('a list of 32', standIn, { input: this.#texts(32, short), output_dimensionality: 768 })
+    if (draw < 65) return this.#embed('a list of 200', native, { input: this.#texts(200, short) })
+    if (draw < 69) return this.#embed('a text of many windows', standIn, { input: this.#text(windows) })
+    if (draw < 72) return this.#embed('a long text, cut', native, { input: this.#text(windows) })
+    if (draw < 82) return this.#cancelled()
+    if (draw < 90) return this.#neighbour()
     return this.#bad()
   }
 
@@ -59,10 +61,27 @@ export class SoakCalls {
     return { kind, path, body: JSON.stringify(body), headers: { ...json, ...headers }, expected: [200], hangUpMs: undefined }
   }
 
+  #otherNumbers(): SoakCall {
+    const output_dtype = ['int8', 'uint8', 'binary', 'ubinary'][this.#below(4)]
+    const encoding_format = ['float', 'base64'][this.#below(2)]
+    return this.#embed('other numbers', standIn, { input: this.#text(short), output_dimensionality: 512, output_dtype, encoding_format })
+  }
+
   #cancelled(): SoakCall {
     const list = this.#below(2) === 0
     const input = list ? this.#texts(32, medium) : this.#text(windows)
     return { ...this.#embed('hangs up', standIn, { input }), hangUpMs: this.#below(40) }
+  }
+
+  /** Small calls beside embedding itself. */
+  #neighbour(): SoakCall {
+    const calls = [
+      () => this.#embed('tokenize', '/v1/tokenize', { input: this.#texts(4, medium) }),
+      () => this.#embed('estimate', '/v1/estimate', { input: this.#texts(8, short) }),
+      () => this.#embed('similarity', '/v1/similarity', { inputs: this.#texts(6, short) }),
+      () => this.#embed('rerank', '/v1/rerank', { query: this.#text(short), documents: this.#texts(6, short), top_n: 3 }),
+    ] as const
+    return (calls[this.#below(calls.length)] ?? calls[0])()
   }
 
   #bad(): SoakCall {

@@ -1,8 +1,8 @@
 /**
  * `npm run soak`: whether the server stays the size it is.
  *
- * Mixed load (single texts, lists, texts of many windows, several sizes and encodings, bad requests, callers who hang up,
- * several accounts, one of which runs out of credit) against a server on a fresh data folder. The run is divided into
+ * Mixed load (single texts, lists, texts of many windows, several sizes and encodings, the calls beside embedding, bad
+ * requests, callers who hang up, several accounts, one of which runs out of credit) against a server on a fresh data folder. The run is divided into
  * thirty parts, minutes in a run of thirty. After each the resident memory is printed, the median of its samples. It
  * passes when
  *
@@ -50,7 +50,12 @@ process.exitCode = await soak()
 
 async function soak(): Promise<number> {
   const errors = new ErrorWatch()
-  await using server = await startServer({ nodeArguments: ['--unhandled-rejections=strict'], onError: (text) => errors.read(text) })
+  await using server = await startServer({
+    // As it comes, with its cache.
+    environment: { NEARFIELD_CACHE_BYTES_MAX: '' },
+    nodeArguments: ['--unhandled-rejections=strict'],
+    onError: (text) => errors.read(text),
+  })
   const rich = await Promise.all(['first', 'second', 'third'].map((name) => makeAccount(server.dataDirectory, name, richDollars)))
   const poor = await makeAccount(server.dataDirectory, 'poor', poorDollars)
   errors.begin()
