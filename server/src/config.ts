@@ -141,7 +141,7 @@ export interface Config {
     /** Address of a Hugging Face hub or a mirror of it, without a slash at the end. */
     readonly endpoint: string
     readonly redirectsMax: number
-    /** Tries for one answer or one file, the first included. */
+    /** Tries for one answer, or of one file without bringing a megabyte of it. */
     readonly attemptsMax: number
     /** A server silent for this long is given up. */
     readonly idleTimeoutMs: number
@@ -385,7 +385,7 @@ function hubSettings(environment: Environment): Config['hub'] {
   return {
     endpoint: hubEndpoint(environment),
     redirectsMax: 5,
-    attemptsMax: 8,
+    attemptsMax: 5,
     idleTimeoutMs: 30_000,
     retryPauseMs: 500,
     retryPauseMsMax: 15_000,

@@ -40,6 +40,9 @@ export async function downloadFile(download: Download): Promise<string> {
   }
 }
 
+/** A connection that brought this much was not in vain; so their number is bounded by the size of the file. */
+const progressBytes = 1024 * 1024
+
 /** @returns whether the file began with bytes of a former run */
 async function fetchBytes(download: Download): Promise<boolean> {
   const { access, file, target, signal, onBytes } = download
@@ -75,6 +78,16 @@ class Transfer {
 
   /** One connection. @throws PassingTrouble when it ends before the file does */
   async proceed(): Promise<void> {
+    const before = this.#have
+    try {
+      await this.#connection()
+    } catch (thrown) {
+      if (!(thrown instanceof PassingTrouble)) throw thrown
+      throw new PassingTrouble(thrown.message, { cause: thrown, progressed: this.#have - before >= progressBytes })
+    }
+  }
+
+  async #connection(): Promise<void> {
     const { access, revision, file, signal, onBytes } = this.#download
     const answer = await askHub(access, filePath(revision, file), this.#rangeHeaders(), signal)
     if (answer.status === 416) await this.#startOver(onBytes)

@@ -11,6 +11,13 @@ export interface HubAccess {
 /** A failure that may pass: the connection broke, or the server asked to come back. */
 export class PassingTrouble extends Error {
   override readonly name = 'PassingTrouble'
+  /** Whether enough was gained before it that it does not count as a failed try. */
+  readonly progressed: boolean
+
+  constructor(message: string, options: { cause?: unknown; progressed?: boolean } = {}) {
+    super(message, options)
+    this.progressed = options.progressed === true
+  }
 }
 
 export interface HubAnswer {
@@ -86,11 +93,17 @@ function watchSilence(timeoutMs: number, outer: AbortSignal): SilenceWatch {
         return await work()
       } catch (cause) {
         outer.throwIfAborted()
-        const what = silence.signal.aborted ? `was silent for ${timeoutMs / 1000} seconds` : 'could not be reached, or broke the connection'
+        const what = silence.signal.aborted ? `was silent for ${timeoutMs / 1000} seconds` : `broke the connection${codeOf(cause)}`
         throw new PassingTrouble(what, { cause })
       } finally {
         clearTimeout(timer)
       }
     },
   }
+}
+
+/** Such as ` (ECONNREFUSED)`: `fetch` says what happened in the cause of what it throws. */
+function codeOf(thrown: unknown): string {
+  const cause = thrown instanceof Error ? thrown.cause : undefined
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? ` (${cause.code})` : ''
 }

@@ -42,6 +42,7 @@ export async function readRevision(access: HubAccess, repository: string, revisi
   if (siblings.length > access.settings.filesMax) return unreadable(`${siblings.length} files; ${access.settings.filesMax} are allowed`)
   const licence = recordOf(cardData)?.license
   const files = siblings.map(parseSibling).filter((file) => file !== undefined)
+  if (files.length === 0) return unreadable('no file that has a size and a checksum')
   return { repository, commit: sha, licence: typeof licence === 'string' ? licence : undefined, files }
 }
 
@@ -50,7 +51,7 @@ export function filePath({ repository, commit }: HubRevision, { name }: HubFile)
   return `/${encodePath(repository)}/resolve/${commit}/${encodePath(name)}`
 }
 
-/** A file whose name or size we would not store is as good as absent; what needs it says so. */
+/** A file we could not store or prove is as good as absent; what needs it says so. */
 function parseSibling(value: unknown): HubFile | undefined {
   const { rfilename: name, size, blobId, lfs } = recordOf(value) ?? {}
   const large = recordOf(lfs)
@@ -58,16 +59,19 @@ function parseSibling(value: unknown): HubFile | undefined {
   if (typeof name !== 'string' || !isFileName(name) || typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0)
     return undefined
   const sha256 = typeof large?.sha256 === 'string' && /^[0-9a-f]{64}$/.test(large.sha256) ? large.sha256 : undefined
-  return { name, bytes, sha256, blobId: large === undefined && typeof blobId === 'string' && isRevision(blobId) ? blobId : undefined }
+  // The blob of a large file is a pointer to it, which says nothing of its bytes.
+  const small = large === undefined && typeof blobId === 'string' && isRevision(blobId) ? blobId : undefined
+  return sha256 === undefined && small === undefined ? undefined : { name, bytes, sha256, blobId: small }
 }
 
-/** Tries again what may pass, with growing pauses. @throws ModelError when it does not pass */
+/** Tries again what may pass, with growing pauses; a try that brought something begins the count anew. @throws ModelError */
 export async function withRetries<Result>({ settings }: HubAccess, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work()
     } catch (thrown) {
       if (!(thrown instanceof PassingTrouble)) throw thrown
+      if (thrown.progressed) attempt = 1
       if (attempt >= settings.attemptsMax) {
         throw new ModelError(`${settings.endpoint} ${thrown.message}, ${attempt} times. Run the command again to go on.`, { cause: thrown })
       }

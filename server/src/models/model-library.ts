@@ -8,7 +8,16 @@ import type { HubAccess } from './hub-request.ts'
 import { openArchive, writeArchive } from './model-archive.ts'
 import { ModelError } from './model-error.ts'
 import { isModelName, type ModelManifest } from './model-manifest.ts'
-import { type InstalledModel, installedModels, openModelFiles, readCurrent, storeFolder } from './model-store.ts'
+import {
+  type InstalledModel,
+  installedFrom,
+  installedModels,
+  openModelFiles,
+  readCurrent,
+  storedRevision,
+  storeFolder,
+  useRevision,
+} from './model-store.ts'
 import { fill, type PulledModel, type PullProgress, pullFromFolder, pullFromHub } from './pull-model.ts'
 
 export interface PullRequest {
@@ -44,7 +53,7 @@ export function openModelLibrary(
     const folder = path.resolve(what)
     const card = findCard(what)
     if (card === undefined && (await isFolder(folder))) {
-      const target = { ...common, name: properName(name ?? path.basename(folder).toLowerCase()), card: undefined, progress }
+      const target = { ...common, name: notOurs(properName(name ?? path.basename(folder).toLowerCase())), card: undefined, progress }
       return pullFromFolder({ ...target, folder, limits: hub })
     }
     if (card?.source.kind === 'npm') {
@@ -57,7 +66,7 @@ export function openModelLibrary(
       throw new ModelError(`There is no card for a model ${what}. Name a repository as owner/name, or a folder as ./${what}.`)
     }
     const wanted = revision ?? (card?.source.kind === 'hub' ? card.source.revision : 'main')
-    const target = { ...common, name: properName(name ?? card?.name ?? repository), card, progress }
+    const target = { ...common, name: notOurs(properName(name ?? card?.name ?? repository)), card, progress }
     return pullFromHub({ ...target, access, repository, revision: wanted, signal })
   }
 
@@ -65,11 +74,10 @@ export function openModelLibrary(
     const card = findCard(name)
     if (card?.source.kind === 'npm') throw new ModelError(`${card.name} comes with this program; it needs no archive.`)
     const { manifest, folder } = await readCurrent(dataDirectory, card?.name ?? name)
-    const bytes = bytesOf(manifest)
     progress.onStep(`Writing ${target}`)
-    progress.onWeights(bytes)
+    progress.onWeights(bytesOf(manifest))
     await writeArchive(manifest, folder, target, progress.onBytes)
-    return { name: manifest.name, revision: manifest.revision, source: manifest.source, licence: manifest.licence, bytes, folder }
+    return installedFrom(manifest, folder)
   }
 
   async function importFrom(source: string, progress: PullProgress): Promise<PulledModel> {
@@ -77,6 +85,13 @@ export function openModelLibrary(
     await using archive = await openArchive(source, hub)
     const { manifest } = archive
     const { name, revision } = manifest
+    notOurs(name)
+    const stored = await storedRevision(dataDirectory, name, revision)
+    if (stored !== undefined) {
+      if (JSON.stringify(stored.files) === JSON.stringify(manifest.files))
+        return { ...(await useRevision(dataDirectory, stored)), fresh: false }
+      throw new ModelError(`The store has ${name} at ${revision} with other files than this archive. One of the two was altered.`)
+    }
     return await fill({ name, card: findCard(name), dataDirectory }, revision, async (staging) => {
       // Nothing that a broken pull of this revision left may pass for a file of the archive.
       await rm(staging, { recursive: true })
@@ -106,6 +121,12 @@ function lockStore(dataDirectory: string): Disposable {
     if (!(cause instanceof StorageError) || cause.code !== 'folder_in_use') throw cause
     throw new ModelError('Another process is changing the models of this data folder. Wait for it to end.', { cause })
   }
+}
+
+/** The name of a model that comes with this program means that model alone. */
+function notOurs(name: string): string {
+  if (findCard(name)?.source.kind !== 'npm') return name
+  throw new ModelError(`${name} is the name of the model that comes with this program. Give yours another one: --name.`)
 }
 
 function properName(name: string): string {

@@ -84,31 +84,32 @@ export async function openStaging(dataDirectory: string, name: string, revision:
   return staging
 }
 
-/** Makes a stored revision the one in use. @throws ModelError when it is not stored */
-export async function useRevision(dataDirectory: string, name: string, revision: string): Promise<InstalledModel> {
-  const models = modelFolder(dataDirectory, name)
-  const folder = path.join(models, revision)
-  const manifestPath = path.join(folder, manifestName)
-  const text = await readFile(manifestPath, 'utf8').catch((cause: unknown) => {
-    throw new ModelError(`The store has no revision ${revision} of ${name}.`, { cause })
-  })
-  const manifest = parseManifest(text, manifestPath)
-  const current = path.join(models, currentName)
-  await writeFile(`${current}.partial`, revision)
-  await rename(`${current}.partial`, current)
-  return installedFrom(manifest, folder)
+/** The manifest of a revision, in use or not; `undefined` when it is not stored. */
+export async function storedRevision(dataDirectory: string, name: string, revision: string): Promise<ModelManifest | undefined> {
+  const file = path.join(modelFolder(dataDirectory, name), revision, manifestName)
+  const text = await readFile(file, 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : parseManifest(text, file)
 }
 
-/** Makes a whole, checked staging folder the revision in use; it takes the place of the same revision, already there. */
+/** Makes a stored revision the one in use. */
+export async function useRevision(dataDirectory: string, manifest: ModelManifest): Promise<InstalledModel> {
+  const models = modelFolder(dataDirectory, manifest.name)
+  const current = path.join(models, currentName)
+  await writeFile(`${current}.partial`, manifest.revision)
+  await rename(`${current}.partial`, current)
+  return installedFrom(manifest, path.join(models, manifest.revision))
+}
+
+/** Makes a whole, checked staging folder the revision in use. */
 export async function install(dataDirectory: string, manifest: ModelManifest, staging: string): Promise<InstalledModel> {
   const models = modelFolder(dataDirectory, manifest.name)
   const folder = path.join(models, manifest.revision)
   await writeFile(path.join(staging, manifestName), `${JSON.stringify(manifest, null, 2)}\n`)
   await rm(folder, { recursive: true, force: true })
   await rename(staging, folder)
-  return useRevision(dataDirectory, manifest.name, manifest.revision)
+  return useRevision(dataDirectory, manifest)
 }
 
-function installedFrom({ name, revision, source, licence, files }: ModelManifest, folder: string): InstalledModel {
+export function installedFrom({ name, revision, source, licence, files }: ModelManifest, folder: string): InstalledModel {
   return { name, revision, source, licence, bytes: files.reduce((sum, file) => sum + file.bytes, 0), folder }
 }

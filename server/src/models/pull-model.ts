@@ -9,7 +9,7 @@ import type { ModelCard } from './model.ts'
 import { ModelError } from './model-error.ts'
 import { modelFilesOnDisk, sha256, sha256OfFile } from './model-files-on-disk.ts'
 import { isFileName, type ManifestFile, type ModelManifest } from './model-manifest.ts'
-import { type InstalledModel, install, modelFolder, openStaging, useRevision } from './model-store.ts'
+import { type InstalledModel, install, modelFolder, openStaging, storedRevision, useRevision } from './model-store.ts'
 
 /** Told what happens while a model is brought. */
 export interface PullProgress {
@@ -51,8 +51,8 @@ export async function pullFromHub(pull: HubPull): Promise<PulledModel> {
   const { access, dataDirectory, name, progress, signal } = pull
   progress.onStep(`Asking ${access.settings.endpoint} for ${pull.repository}`)
   const revision = await readRevision(access, pull.repository, pull.revision, signal)
-  const stored = await useRevision(dataDirectory, name, revision.commit).catch(() => undefined)
-  if (stored !== undefined) return { ...stored, fresh: false }
+  const stored = await storedRevision(dataDirectory, name, revision.commit)
+  if (stored !== undefined) return { ...(await useRevision(dataDirectory, stored)), fresh: false }
   const source = { kind: 'hub', repository: pull.repository, revision: revision.commit } as const
   return fill(pull, revision.commit, async (staging) => {
     const bring = (files: readonly HubFile[], onBytes: (bytes: number) => void) => bringFiles(pull, revision, files, staging, onBytes)
@@ -124,8 +124,8 @@ export async function pullFromFolder(pull: PullTarget & { readonly folder: strin
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
   if (bytes > limits.modelBytesMax) throw new ModelError(`${folder} has ${bytes} bytes; ${limits.modelBytesMax} are allowed.`)
   const revision = sha256(files.map((file) => `${file.sha256} ${file.name}\n`).join('')).slice(0, 40)
-  const stored = await useRevision(dataDirectory, name, revision).catch(() => undefined)
-  if (stored !== undefined) return { ...stored, fresh: false }
+  const stored = await storedRevision(dataDirectory, name, revision)
+  if (stored !== undefined) return { ...(await useRevision(dataDirectory, stored)), fresh: false }
   return fill(pull, revision, async (staging) => {
     await checkRoom(pull, bytes)
     progress.onWeights(bytes)

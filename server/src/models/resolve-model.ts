@@ -19,16 +19,16 @@ export interface ResolvedModel {
  * @throws ModelError when it is not on this machine, with what to run, or cannot be served
  */
 export async function resolveModel(name: string, dataDirectory: string): Promise<ResolvedModel> {
-  const known = findCard(name)
-  if (known !== undefined) {
-    const files = await openModelFiles(known, dataDirectory)
-    const description = await describeModel(files, known)
-    return { card: { ...known, ...readFacts(description) }, files, description }
-  }
   const installed = (await installedModels(dataDirectory)).find((model) => model.name.toLowerCase() === name.toLowerCase())
-  const files = await openModelFiles({ name: installed?.name ?? name, source: installed?.source ?? { kind: 'folder' } }, dataDirectory)
-  const description = await describeModel(files, { name })
-  return { card: cardOf(installed, name, description), files, description }
+  const source = installed?.source
+  const known = findCard(name) ?? (source?.kind === 'hub' ? findCard(source.repository) : undefined)
+  const files = await openModelFiles(
+    { name: installed?.name ?? known?.name ?? name, source: known?.source ?? { kind: 'folder' } },
+    dataDirectory,
+  )
+  const description = await describeModel(files, known ?? { name })
+  if (known === undefined) return { card: cardOf(installed, name, description), files, description }
+  return { card: { ...known, name: installed?.name ?? known.name, ...readFacts(description) }, files, description }
 }
 
 function readFacts({ family, pooling, dimensions, windowTokens }: ModelDescription) {
