@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { cacheKey, type KeyScope, keyPrefix } from './cache-key.ts'
-import { VectorRing } from './vector-ring.ts'
+import { VectorMemory } from './vector-memory.ts'
 
 /**
  * What a request wants of the cache: `use` it, `refresh` it (compute anew and keep the result), or keep it `off` this
@@ -61,8 +61,8 @@ const keysPerTurn = 256
 
 /** The room's door: the memory of this process and, where there is one, a store behind it. */
 export function createVectorCache(settings: CacheSettings, shared?: SharedVectors): VectorCache {
-  const ring = settings.bytesMax > 0 ? new VectorRing(settings.bytesMax) : undefined
-  const off = ring === undefined && shared === undefined
+  const memory = settings.bytesMax > 0 ? new VectorMemory(settings.bytesMax) : undefined
+  const off = memory === undefined && shared === undefined
   let hits = 0
   let misses = 0
 
@@ -77,7 +77,7 @@ export function createVectorCache(settings: CacheSettings, shared?: SharedVector
   }
 
   async function find(keys: readonly Buffer[], dimensions: number): Promise<Known[]> {
-    const vectors = keys.map((key) => ring?.get(key))
+    const vectors = keys.map((key) => memory?.get(key))
     if (shared !== undefined) await findShared(shared, keys, vectors, dimensions)
     for (const vector of vectors) vector === undefined ? misses++ : hits++
     return vectors
@@ -95,7 +95,7 @@ export function createVectorCache(settings: CacheSettings, shared?: SharedVector
       const vector = found[gap]
       if (vector === undefined) continue
       vectors[index] = vector
-      ring?.put(key, vector)
+      memory?.put(key, vector)
     }
   }
 
@@ -105,7 +105,7 @@ export function createVectorCache(settings: CacheSettings, shared?: SharedVector
       return known[index] === undefined && vector !== undefined ? [{ key, vector }] : []
     })
     if (fresh.length === 0) return
-    for (const { key, vector } of fresh) ring?.put(key, vector)
+    for (const { key, vector } of fresh) memory?.put(key, vector)
     shared?.putMany(fresh)
   }
 
@@ -116,7 +116,7 @@ export function createVectorCache(settings: CacheSettings, shared?: SharedVector
       const vectors = use === 'use' ? await find(keys, scope.dimensions) : nothing(sequences.length)
       return { vectors, keep: (computed) => keep(keys, vectors, computed) }
     },
-    stats: () => ({ hits, misses, entries: ring?.entries ?? 0, bytes: ring?.usedBytes ?? 0 }),
+    stats: () => ({ hits, misses, entries: memory?.entries ?? 0, bytes: memory?.usedBytes ?? 0 }),
     async [Symbol.asyncDispose]() {
       await shared?.[Symbol.asyncDispose]()
     },

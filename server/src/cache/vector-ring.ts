@@ -2,8 +2,6 @@ import { DigestTable, keyWords } from './digest-table.ts'
 
 /** Before the numbers of an entry stand their count, whether it was asked for, and its key. */
 const headerWords = 2 + keyWords
-/** How many entries in use one new entry may move on, so that adding one never takes long. */
-const secondChancesMax = 8
 /** Memory of the table, for entries of this many bytes or more. Smaller ones are as many as those at most. */
 const entryBytesLeast = 512
 const slotBytes = 4
@@ -15,6 +13,15 @@ interface Entry {
   readonly vector: Float32Array
 }
 
+export interface RingOptions {
+  /** All memory the ring takes. */
+  readonly bytesMax: number
+  /** How many entries in use a new one may move from the end of the ring to its head, so that adding one never takes long. */
+  readonly secondChances: number
+  /** Told of every entry that leaves; its vector is given only where it was in use. */
+  readonly onGone?: (key: Buffer, vector: Float32Array | undefined) => void
+}
+
 /**
  * Vectors of any length in one block of memory that is never outgrown: a ring in which the newest entry is written over
  * the oldest, and a table that finds them.
@@ -22,28 +29,31 @@ interface Entry {
  *     written --get--> in use --oldest, room is needed--> written again as the newest, no longer in use
  *     written --oldest, room is needed--> gone
  *
- * So what is asked for stays (the clock algorithm), vectors of several models share the space without being cut to one
- * size, and neither the garbage collector nor the allocator sees an entry. Every operation takes the same time however
- * many there are. The system gives pages only as they are written to.
+ * Vectors of several models share the space without being cut to one size, and neither the garbage collector nor the
+ * allocator sees an entry. Every operation takes the same time however many there are. The system gives pages only as
+ * they are written to.
  */
 export class VectorRing {
   readonly #words: Uint32Array
   readonly #floats: Float32Array
   readonly #table: DigestTable
+  readonly #secondChances: number
+  readonly #onGone: RingOptions['onGone']
   /** Where the next entry is written, and where the oldest stands; equal when the ring is full or empty. */
   #head = 0
   #tail = 0
   /** Words from the oldest to the head, with what was skipped at the end of the block. */
   #used = 0
+  #overflowed = false
 
-  /** Everything together takes `bytesMax` at most. @throws RangeError below 64 KiB, which holds next to nothing */
-  constructor(bytesMax: number) {
-    if (bytesMax < 65_536) throw new RangeError(`a ring of ${bytesMax} bytes holds next to nothing: give it 65536 or more`)
-    const slots = 2 ** Math.floor(Math.log2((2 * bytesMax) / entryBytesLeast))
+  constructor({ bytesMax, secondChances, onGone }: RingOptions) {
+    const slots = 2 ** Math.max(4, Math.floor(Math.log2((2 * bytesMax) / entryBytesLeast)))
     const block = new ArrayBuffer((bytesMax - slots * slotBytes) & -8)
     this.#words = new Uint32Array(block)
     this.#floats = new Float32Array(block)
     this.#table = new DigestTable(this.#words, 2, slots)
+    this.#secondChances = secondChances
+    this.#onGone = onGone
   }
 
   get entries(): number {
@@ -54,6 +64,16 @@ export class VectorRing {
     return this.#used * 4
   }
 
+  /** Whether something had to leave already. */
+  get overflowed(): boolean {
+    return this.#overflowed
+  }
+
+  /** Whether there is a vector under a key; asking this is no use of it. */
+  has(key: Buffer): boolean {
+    return this.#table.find(key) >= 0
+  }
+
   /** A copy of the vector under a key of 32 bytes. */
   get(key: Buffer): Float32Array | undefined {
     const at = this.#table.find(key)
@@ -62,18 +82,22 @@ export class VectorRing {
     return this.#floats.slice(at + headerWords, at + headerWords + (this.#words[at] ?? 0))
   }
 
-  /** Keeps a vector. The same key stands for the same vector, so one that is there is left alone. */
+  /** Whether a vector is small enough: one that fills much of the ring would push out everything else. */
+  takes(vector: Float32Array): boolean {
+    return vector.length > 0 && this.#sizeOf(vector) * 2 <= this.#words.length
+  }
+
+  /** Keeps a vector that the ring takes. The same key stands for the same vector, so one that is there is left alone. */
   put(key: Buffer, vector: Float32Array): void {
-    // One that fills much of the ring would push out everything else.
-    if (vector.length === 0 || this.#sizeOf(vector) * 8 > this.#words.length || this.#table.find(key) >= 0) return
+    if (!this.takes(vector) || this.has(key)) return
     const pending: Entry[] = [{ key, vector }]
-    let chances = secondChancesMax
+    let chances = this.#secondChances
     for (const entry of pending) {
       while (!this.#fits(this.#sizeOf(entry.vector))) {
-        const used = this.#dropOldest(chances > 0)
-        if (used === undefined) continue
-        chances--
-        pending.push(used)
+        const old = this.#takeOldest()
+        if (old === undefined) continue
+        if (old.vector !== undefined && chances-- > 0) pending.push({ key: old.key, vector: old.vector })
+        else this.#onGone?.(old.key, old.vector)
       }
       this.#write(entry)
     }
@@ -106,18 +130,20 @@ export class VectorRing {
     this.#used += this.#sizeOf(vector)
   }
 
-  /** Frees the room of the oldest entry, and returns a copy of it if it was in use and such are wanted. */
-  #dropOldest(wanted: boolean): Entry | undefined {
+  /** Frees the room of the oldest entry, or of what was skipped. The vector is copied only where it was in use. */
+  #takeOldest(): { key: Buffer; vector: Float32Array | undefined } | undefined {
     const at = this.#tail
     const length = this.#words[at] ?? skipped
     if (length === skipped) {
       this.#advanceTail(this.#words.length - at)
       return undefined
     }
-    const copy = wanted && this.#words[at + 1] === 1 ? this.#copyAt(at, length) : undefined
+    this.#overflowed = true
+    const used = this.#words[at + 1] === 1
+    const old = { key: this.#keyAt(at), vector: used ? this.#floats.slice(at + headerWords, at + headerWords + length) : undefined }
     this.#table.remove(at)
     this.#advanceTail(headerWords + length)
-    return copy
+    return old
   }
 
   #advanceTail(words: number): void {
@@ -129,9 +155,9 @@ export class VectorRing {
     this.#tail = 0
   }
 
-  #copyAt(at: number, length: number): Entry {
-    const key = Buffer.alloc(4 * keyWords)
+  #keyAt(at: number): Buffer {
+    const key = Buffer.allocUnsafe(4 * keyWords)
     for (let word = 0; word < keyWords; word++) key.writeUInt32LE(this.#words[at + 2 + word] ?? 0, 4 * word)
-    return { key, vector: this.#floats.slice(at + headerWords, at + headerWords + length) }
+    return key
   }
 }
