@@ -4,14 +4,16 @@ import { exitCode } from '../exit-code.ts'
 import { isList, type JsonObject, rowsOf } from '../json.ts'
 import type { Act, Session } from '../main.ts'
 import { renderFacts, renderTable } from '../output.ts'
+import { addModelRotate } from './model-rotate.ts'
 import { addModelStore } from './model-store.ts'
 
 const defaultModel = 'gemini-embedding-001'
 
-/** `models list|show|load|unload|pin|unpin|compile|verify`, and those of the store. */
+/** `models list|show|load|unload|pin|unpin|compile|verify`, `rotate` and those of the store. */
 export function addModels(program: Command, act: Act): void {
   const models = program.command('models').description('list, compile and verify models')
   addModelStore(models, act)
+  addModelRotate(models, act)
   models.command('list').description('list the names callers can ask for').action(act(list))
   models.command('show').description('show one').argument('[name]', 'the model', defaultModel).action(act(show))
   models
@@ -93,7 +95,15 @@ function renderParity(reply: JsonObject): string {
   const reasons = rowsOf(reply, 'graphs').flatMap(({ precision, reasons }) =>
     isList(reasons) ? reasons.map((reason) => `${precision}: ${reason}`) : [],
   )
-  const table = renderTable(rows, ['graph', 'cosine mean', 'cosine min', 'held to', 'alone vs batch, max difference', 'Spearman', 'verdict'])
+  const table = renderTable(rows, [
+    'graph',
+    'cosine mean',
+    'cosine min',
+    'held to',
+    'alone vs batch, max difference',
+    'Spearman',
+    'verdict',
+  ])
   return [table, ...reasons].join('\n')
 }
 

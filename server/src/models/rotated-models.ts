@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Deployment } from './model.ts'
 import { ModelError } from './model-error.ts'
-import { decodeRotation, encodeRotation, type Rotation, type RotationProvenance } from './rotation.ts'
+import { decodeRotation, encodeRotation, fitRotation, type Rotation, type RotationProvenance } from './rotation.ts'
 import { readSafetensors } from './safetensors.ts'
 import { writeWhole } from './whole-file.ts'
 
@@ -43,23 +43,30 @@ export async function readRotatedModels(
   return models
 }
 
+export interface RotateRequest extends Omit<RotationProvenance, 'vectors'> {
+  readonly dataDirectory: string
+  /** What callers will ask for. */
+  readonly name: string
+  /** Length of the model's vectors. */
+  readonly size: number
+  /** Whole vectors of the texts, each of length `size`. */
+  readonly vectors: readonly Float32Array[]
+  /** Names that are deployments already. */
+  readonly taken: readonly string[]
+}
+
 /**
- * Writes a rotation, fitted on `provenance.vectors` vectors of the model `base` serves, under a new name.
+ * Fits a rotation to vectors and writes it where a server of the data folder finds it. Fitting takes seconds, a minute
+ * for a thousand dimensions, in which this thread does nothing else.
  * @returns the file
  * @throws ModelError when the name is not one, or is taken
  */
-export async function writeRotatedModel(
-  dataDirectory: string,
-  name: string,
-  matrix: Float32Array,
-  provenance: RotationProvenance,
-  taken: readonly string[],
-): Promise<string> {
+export async function rotateModel({ dataDirectory, name, size, vectors, taken, ...provenance }: RotateRequest): Promise<string> {
   requireNewName(name, taken)
   const folder = rotationsFolder(dataDirectory)
   await mkdir(folder, { recursive: true })
   const file = path.join(folder, name + suffix)
-  await writeWhole(file, encodeRotation(matrix, Math.sqrt(matrix.length), provenance))
+  await writeWhole(file, encodeRotation(fitRotation(vectors, size), size, { ...provenance, vectors: vectors.length }))
   return file
 }
 
