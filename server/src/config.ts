@@ -19,7 +19,7 @@ export interface Config {
     readonly bodyBytesMax: number
     readonly jsonDepthMax: number
     readonly inputsMax: number
-    /** Texts of a similarity matrix, whose answer grows with their square. */
+    /** Texts of a similarity matrix. Its numbers grow with their square, and writing these takes some ten milliseconds. */
     readonly similarityInputsMax: number
     /** Pairs, or sentences beside their source, of one similarity call. */
     readonly similarityPairsMax: number
@@ -31,6 +31,8 @@ export interface Config {
     /** From arrival to answer; past it the caller gets 504. */
     readonly deadlineMs: number
     readonly keepAliveTimeoutMs: number
+    /** Who may read the figures for Prometheus: keys with that scope, everybody, nobody. */
+    readonly metrics: 'key' | 'open' | 'off'
     /** How long /readyz says no before connections are refused, so that a load balancer notices first. */
     readonly drainNoticeMs: number
     /** From SIGTERM to a hard stop. */
@@ -200,12 +202,22 @@ export class ConfigError extends Error {
 
 const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 const plans = ['free', 'pro', 'unlimited'] as const
+const metricsAccess = ['key', 'open', 'off'] as const
 const onOff = ['on', 'off'] as const
 const precisions = ['int8', 'fp32'] as const
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-const comparisonLimits = { similarityInputsMax: 256, similarityPairsMax: 1_024, rerankDocumentsMax: 1_000 }
+const comparisonLimits = { similarityInputsMax: 128, similarityPairsMax: 1_024, rerankDocumentsMax: 1_000 }
+
+const accessLimits: Config['access'] = {
+  keyCacheMs: 5_000,
+  keyCacheEntriesMax: 10_000,
+  badKeysPerMinuteMax: 20,
+  limiterAccountsMax: 100_000,
+  limiterAddressesMax: 100_000,
+  lastUsedFlushMs: 10_000,
+}
 
 /** @throws ConfigError naming the variable and what it may hold */
 export function readConfig(environment: Environment = process.env): { config: Config; secrets: Secrets } {
@@ -228,6 +240,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
       headersTimeoutMs: 5_000,
       deadlineMs: whole('NEARFIELD_DEADLINE_MS', 25_000, 50, 600_000),
       keepAliveTimeoutMs: 72_000,
+      metrics: oneOf(environment, 'NEARFIELD_METRICS', metricsAccess, 'key'),
       drainNoticeMs: whole('NEARFIELD_DRAIN_NOTICE_MS', 0, 0, 60_000),
       drainTimeoutMs: 25_000,
     },
@@ -271,14 +284,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
       valkey: { timeoutMs: 50, connectTimeoutMs: 1_000, pauseMs: 5_000, writesMax: 4_096, expiryMs: 7 * 86_400_000 },
     },
     hub: hubSettings(environment),
-    access: {
-      keyCacheMs: 5_000,
-      keyCacheEntriesMax: 10_000,
-      badKeysPerMinuteMax: 20,
-      limiterAccountsMax: 100_000,
-      limiterAddressesMax: 100_000,
-      lastUsedFlushMs: 10_000,
-    },
+    access: accessLimits,
     storage: storageSettings(environment),
   }
   refuseTooManyThreads(config, cores)
