@@ -145,7 +145,7 @@ test('what is no archive is refused in a sentence', async () => {
 
 test('a file altered in the store is not exported, and no archive is left', async () => {
   const folder = await mkdtemp(path.join(root, 'altered-'))
-  await writeFile(path.join(folder, 'config.json'), '{ }')
+  await writeFile(path.join(folder, 'config.json'), '[]')
   const target = path.join(folder, 'model.tar')
   await expect(writeArchive(manifestOf({ 'config.json': Buffer.from('{}') }), folder, target, () => {})).rejects.toThrow('was altered')
   expect(await readdir(folder)).toEqual(['config.json'])

@@ -114,7 +114,9 @@ test('bytes of two runs that do not fit together are fetched once more from the 
   const [partial = ''] = (await stored()).filter((entry) => entry.endsWith('model.safetensors'))
   const half = path.join(storeFolder(folder), partial)
   await writeFile(half, (await readFile(half)).fill(0))
-  await pull()
+  let bytes = 0
+  await pull('team/small', { ...quiet, onBytes: (count) => (bytes += count) })
+  expect(bytes).toBe(4_096)
   const files = await openModelFiles({ name: 'team/small', source: { kind: 'folder' } }, folder)
   expect((await files.read('model.safetensors')).length).toBe(4_096)
 })
