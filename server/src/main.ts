@@ -12,6 +12,8 @@ import { listenControl } from './http/admin/control-socket.ts'
 import type { AdminServices, ServerStatus } from './http/admin/services.ts'
 import { createPublicApp } from './http/public-app.ts'
 import type { Engine } from './inference/engine.ts'
+import { openMetrics } from './metrics.ts'
+import { registerModelMetrics } from './model-metrics.ts'
 import { ModelError } from './models/model-error.ts'
 import { type ModelLibrary, openModelLibrary } from './models/model-library.ts'
 import { formatDollars } from './money.ts'
@@ -75,7 +77,10 @@ export async function startServer(environment?: Environment, options: StartOptio
   const { config, clock, telemetry } = ground
   await using opened = new AsyncDisposableStack()
   opened.defer(() => telemetry.close())
+  const openingMetrics = openMetrics(config)
   const { rooms, models } = await openBoth(ground, opened, options)
+  const metrics = await openingMetrics
+  if (metrics !== undefined) await registerModelMetrics(metrics, { models: () => models.host.status(), cache: () => rooms.cache.stats() })
   const presence = { url: null as string | null, draining: false, startedAtMs: clock.now() }
   const reasons = () => reasonsAgainst(rooms, models, presence.draining)
   const app = createPublicApp({
@@ -84,6 +89,7 @@ export async function startServer(environment?: Environment, options: StartOptio
     telemetry,
     services: servicesOf(ground, rooms, models),
     readiness: { reasons },
+    metrics,
     isDraining: () => presence.draining,
   })
   opened.defer(async () => {

@@ -50,6 +50,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'serve.ts': serveArrows,
   ...Object.fromEntries(besideServe.map((file) => [file, [...serveArrows, 'serve.ts', 'serve-distinct.ts']])),
   'served-models.ts': [...ground, 'models/', 'inference/', 'serve.ts'],
+  'metrics.ts': [...ground, ...settings],
+  'model-metrics.ts': ['cache/', 'inference/', 'metrics.ts', 'served-models.ts'],
   'host-models.ts': ['*', '!http/', '!main.ts'],
   'context.ts': ['*', '!http/', '!main.ts'],
   'http/': ['*', '!main.ts', '!context.ts'],
@@ -71,6 +73,7 @@ const packageOwners: readonly { readonly name: RegExp; readonly owner: string; r
     owns: (path) => path.startsWith('server/src/inference/'),
   },
   { name: /^@redis\//, owner: 'cache/', owns: (path) => path.startsWith('server/src/cache/') },
+  { name: /^@prometheus-io\//, owner: 'the metrics files', owns: (path) => /\/(model-)?metrics\.ts$/.test(path) },
   { name: /^commander$/, owner: 'cli/', owns: (path) => path.startsWith('cli/') },
 ]
 

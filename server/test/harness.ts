@@ -15,7 +15,11 @@ export interface TestServer extends AsyncDisposable {
   post(body: unknown, options?: PostOptions): Promise<Answer>
   get(path: string, headers?: Record<string, string>): Promise<Answer>
   /** A key of a new account with its own plan and credit. */
-  newKey(options: { plan?: string; credit?: NanoDollars; scopes?: readonly ('embed' | 'admin')[] }): Promise<{ secret: string; id: string }>
+  newKey(options: {
+    plan?: string
+    credit?: NanoDollars
+    scopes?: readonly ('embed' | 'admin' | 'metrics')[]
+  }): Promise<{ secret: string; id: string }>
   books(): Promise<Books>
 }
 

@@ -24,7 +24,7 @@ export function addKeys(program: Command, act: Act): void {
     .option('--account <name>', 'whose key it is', defaultAccount)
     .option('--create-account', 'make the account when there is none of that name')
     .option('--name <text>', 'what the key is for', 'command line')
-    .addOption(new Option('--scope <names...>', 'what it may do').choices(['embed', 'admin']).default(['embed']))
+    .addOption(new Option('--scope <names...>', 'what it may do').choices(['embed', 'metrics', 'admin']).default(['embed']))
     .option('--expires-in <duration>', 'how long it lives, such as 90d')
     .action(act(create))
   keys

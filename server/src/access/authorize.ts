@@ -8,7 +8,8 @@ export function authorize(principal: Principal, _deployment: Deployment): void {
 }
 
 /** @throws NearfieldError `permission_denied` */
-function requireScope(principal: Principal, scope: Scope): void {
+export function requireScope(principal: Principal, scope: Scope): void {
   if (principal.scopes.includes(scope)) return
+  if (scope === 'metrics' && principal.scopes.includes('admin')) return
   throw new NearfieldError('permission_denied', `This API key lacks the scope "${scope}". Use a key that has it, or create one.`)
 }

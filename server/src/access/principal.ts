@@ -1,5 +1,5 @@
-/** What a key may be used for. `embed` calls models, `admin` manages keys, credits and models. */
-export const scopes = ['embed', 'admin'] as const
+/** What a key may be used for. `embed` calls models, `metrics` reads the figures for Prometheus, `admin` manages and may read them too. */
+export const scopes = ['embed', 'admin', 'metrics'] as const
 export type Scope = (typeof scopes)[number]
 
 /** Bounds per minute that a plan sets; `null` is unlimited. */

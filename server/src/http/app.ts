@@ -5,7 +5,7 @@ import type { Config } from '../config.ts'
 import type { WireReply } from '../dialects/dialect.ts'
 import { NearfieldError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import type { Telemetry } from '../telemetry.ts'
+import type { RequestRecord, Telemetry } from '../telemetry.ts'
 import type { Clock } from '../time.ts'
 import { catalogued, cataloguedParserError } from './fastify-error.ts'
 import { retryHeaders } from './rate-limit-headers.ts'
@@ -31,6 +31,8 @@ export interface AppSurroundings {
   readonly telemetry: Telemetry
   /** True once the server is leaving: every answer then closes its connection. */
   isDraining(): boolean
+  /** Told of every answered request, after the log. */
+  onRequestDone?(record: RequestRecord): void
   /** The envelope of errors that belong to no dialect's routes. */
   refuse(error: NearfieldError): WireReply
 }
@@ -94,14 +96,16 @@ export function createApp(surroundings: AppSurroundings): FastifyInstance {
     return sendRefusal(reply, surroundings, error)
   })
   app.addHook('onResponse', (request, reply, done) => {
-    telemetry.requestDone({
+    const record = {
       requestId: request.id,
       method: request.method,
       route: request.routeOptions.url,
       status: reply.statusCode,
       ms: clock.monotonicMs() - request.arrivedMs,
       facts: request.facts,
-    })
+    }
+    telemetry.requestDone(record)
+    surroundings.onRequestDone?.(record)
     done()
   })
   return app

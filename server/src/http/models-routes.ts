@@ -1,27 +1,21 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { costOf } from '../billing/price.ts'
-import type { Dialect, RequestHeaders } from '../dialects/dialect.ts'
-import type { SegmindCall } from '../dialects/segmind/decode.ts'
 import { NearfieldError } from '../errors.ts'
 import type { ModelSource } from '../models/model.ts'
 import { formatDollars } from '../money.ts'
 import type { ModelListing, Services } from '../serve.ts'
+import { credentialInAnyForm } from './any-credential.ts'
 import { authenticateFirst } from './authenticated.ts'
 import { commonErrors, errorsFor, type RequestTypes } from './route-schemas.ts'
-
-interface ModelsScope {
-  readonly dialect: Dialect<SegmindCall>
-  readonly services: Services
-}
 
 /**
  * What can be asked for, in the shape of OpenAI's list of models, with what else is worth knowing. It loads no model and
  * costs nothing. Source: OpenAI API, Models; its fields are `id`, `object`, `created` and `owned_by`.
  */
-export async function modelsRoutes(app: FastifyInstance, { dialect, services }: ModelsScope): Promise<void> {
+export async function modelsRoutes(app: FastifyInstance, { services }: { readonly services: Services }): Promise<void> {
   const { models, clock } = services
-  authenticateFirst(app, { credential: (headers) => bearer(headers) ?? dialect.credential(headers) }, services.access)
+  authenticateFirst(app, { credential: credentialInAnyForm }, services.access)
   const routes = app.withTypeProvider<RequestTypes>()
 
   routes.get('/v1/models', { schema: listSchema }, async () => {
@@ -35,11 +29,6 @@ export async function modelsRoutes(app: FastifyInstance, { dialect, services }: 
     if (listing === undefined) throw new NearfieldError('model_not_found')
     return toWire(listing, clock.now())
   })
-}
-
-/** Clients of OpenAI's API ask for the list of models with their key in this form. */
-function bearer({ authorization }: RequestHeaders): string | undefined {
-  return typeof authorization === 'string' ? /^Bearer +(\S+)$/i.exec(authorization)?.[1] : undefined
 }
 
 function toWire({ deployment, state, precision, space, parity }: ModelListing, nowMs: number) {

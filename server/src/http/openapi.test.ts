@@ -24,5 +24,8 @@ test('the documented routes are the public ones, all of them', async () => {
     ['/v1/estimate', ['post']],
     ['/v1/similarity', ['post']],
     ['/v1/rerank', ['post']],
+    ['/v1/models', ['get']],
+    ['/v1/models/{name}', ['get']],
+    ['/metrics', ['get']],
   ])
 })

@@ -15,6 +15,7 @@ export async function openApiDocument(config: Config, services: Services, versio
     clock: services.clock,
     telemetry: createTelemetry({ logLevel: 'silent' }),
     readiness: { reasons: async () => [] },
+    metrics: { contentType: 'text/plain', text: async () => '', requestDone: () => {} },
     isDraining: () => false,
     describe: (routes) => routes.register(swagger, { openapi: description(version) }),
   })

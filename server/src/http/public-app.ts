@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { segmind } from '../dialects/segmind/segmind.ts'
+import type { Metrics } from '../metrics.ts'
 import type { Services } from '../serve.ts'
 import { type AppSurroundings, createApp } from './app.ts'
 import { healthRoutes, type Readiness } from './health.ts'
 import { refuseOtherMethods } from './method-not-allowed.ts'
+import { metricsRoute } from './metrics-route.ts'
 import { modelsRoutes } from './models-routes.ts'
 import { neighbourRoutes } from './neighbour-routes.ts'
 import { segmindRoutes } from './segmind-routes.ts'
@@ -11,19 +13,22 @@ import { segmindRoutes } from './segmind-routes.ts'
 export interface PublicSurroundings extends Omit<AppSurroundings, 'refuse'> {
   readonly services: Services
   readonly readiness: Readiness
+  readonly metrics?: Pick<Metrics, 'text' | 'contentType' | 'requestDone'> | undefined
   /** Called before any route is declared, so that a description of the routes can watch. */
   readonly describe?: (app: FastifyInstance) => void
 }
 
 /** The application that callers see. */
-export function createPublicApp({ services, readiness, describe, ...surroundings }: PublicSurroundings): FastifyInstance {
-  const app = createApp({ ...surroundings, refuse: segmind.refuse })
+export function createPublicApp({ services, readiness, metrics, describe, ...surroundings }: PublicSurroundings): FastifyInstance {
+  const app = createApp({ ...surroundings, onRequestDone: (record) => metrics?.requestDone(record), refuse: segmind.refuse })
   describe?.(app)
   const others = refuseOtherMethods(app)
   app.register(healthRoutes, { readiness })
   app.register(segmindRoutes, { dialect: segmind, services, limits: surroundings.config.http })
   app.register(neighbourRoutes, { dialect: segmind, services, limits: surroundings.config.http })
-  app.register(modelsRoutes, { dialect: segmind, services })
+  app.register(modelsRoutes, { services })
+  const openTo = surroundings.config.http.metrics
+  if (metrics !== undefined && openTo !== 'off') app.register(metricsRoute, { metrics, access: services.access, openTo })
   others.afterAllRoutes()
   return app
 }

@@ -33,7 +33,7 @@ export function registerKeys(app: AdminApp, { access, clock }: AdminServices): v
             account,
             createAccount: Type.Optional(Type.Boolean({ description: 'Make the account first when there is none of that name.' })),
             name,
-            scopes: Type.Array(scope, { minItems: 1, maxItems: 2, uniqueItems: true }),
+            scopes: Type.Array(scope, { minItems: 1, maxItems: scopes.length, uniqueItems: true }),
             expiresAt: Type.Optional(nullableInstant),
           },
           { additionalProperties: false },
