@@ -6,7 +6,7 @@
  * that Node run npm. Progress goes to stderr; stdout belongs to the command.
  *
  *     start      run the server            test    types, lint, dead code, all tests
- *     nearfield  run the command line      bench   measure the server
+ *     nearfield  run the command line      bench   measure the server, lanes what its callers feel of each other
  *     soak       watch its memory          setup   only install
  *     pm         npm itself, run by the pinned Node
  */
@@ -46,6 +46,7 @@ async function main() {
       await prepare()
       return node('cli/bin/nearfield.mjs', ...rest)
     case 'bench':
+    case 'lanes':
     case 'soak':
       await prepare()
       return node(`bench/${command}.ts`, ...rest)
@@ -59,7 +60,7 @@ async function main() {
       return status
     }
     default:
-      throw new BootError(`"${command ?? ''}" is not a command; choose start, test, nearfield, bench, soak, setup or pm.`, 'npm start')
+      throw new BootError(`"${command ?? ''}" is not a command; choose start, test, nearfield, bench, lanes, soak, setup or pm.`, 'npm start')
   }
 }
 

@@ -6,6 +6,7 @@ import type { Clock } from '../time.ts'
 import { type EngineLog, ReplicaPool } from './pool.ts'
 import { BatchFailedError, Replica, ReplicaLostError } from './replica.ts'
 import { Scheduler, type SchedulerStats } from './scheduler.ts'
+import { SpareReplica } from './spare-replica.ts'
 import { loadTokenizer } from './tokenizer.ts'
 
 /** What a gate may use to judge a graph: this processor's own replicas. */
@@ -73,7 +74,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
 
 /** An engine on this graph, or a sentence on why it is refused; then its replicas are gone. */
 async function tryGraph(compiled: CompiledModel, options: EngineOptions): Promise<LocalEngine | string> {
-  const { pool, scheduler } = createReplicas(compiled.graphPath, options)
+  const { pool, spare, scheduler } = createReplicas(compiled.graphPath, options)
   try {
     const [tokenizer] = await Promise.all([loadTokenizer(compiled.tokenizerPath), pool.start()])
     const embed = async (sequences: readonly Int32Array[]) => {
@@ -82,7 +83,8 @@ async function tryGraph(compiled: CompiledModel, options: EngineOptions): Promis
       return (await replica.run(sequences)).vectors
     }
     const refusal = await options.gate({ compiled, tokenizer, embed })
-    if (refusal === undefined) return new LocalEngine(compiled, tokenizer, pool, scheduler, options.settings.replicas)
+    if (refusal === undefined)
+      return new LocalEngine({ compiled, tokenizer, pool, spare, scheduler, replicasWanted: options.settings.replicas })
     await pool.stop()
     return refusal
   } catch (error) {
@@ -92,35 +94,51 @@ async function tryGraph(compiled: CompiledModel, options: EngineOptions): Promis
   }
 }
 
-function createReplicas(graphFile: string, { settings, clock, log }: EngineOptions): { pool: ReplicaPool; scheduler: Scheduler } {
-  const { threadsPerReplica: threads, startTimeoutMs, watchdogMs } = settings
+interface Parts {
+  readonly compiled: CompiledModel
+  readonly tokenizer: Tokenizer
+  readonly pool: ReplicaPool
+  readonly spare: SpareReplica | undefined
+  readonly scheduler: Scheduler
+  readonly replicasWanted: number
+}
+
+function createReplicas(graphFile: string, { settings, clock, log }: EngineOptions): Pick<Parts, 'pool' | 'spare' | 'scheduler'> {
+  const { threadsPerReplica: threads, startTimeoutMs, watchdogMs, restartPauseMs, stopTimeoutMs } = settings
+  const launch = () => new Replica({ graphFile, threads, startTimeoutMs, watchdogMs })
+  const changed = () => scheduler.poolChanged()
   const pool = new ReplicaPool({
     replicas: settings.replicas,
-    launch: () => new Replica({ graphFile, threads, startTimeoutMs, watchdogMs }),
+    launch,
     outstandingMax: settings.batchesPerReplicaMax,
     restartsPerMinuteMax: settings.restartsPerMinuteMax,
-    restartPauseMs: settings.restartPauseMs,
-    stopTimeoutMs: settings.stopTimeoutMs,
+    restartPauseMs,
+    stopTimeoutMs,
     clock,
     log,
-    changed: () => scheduler.poolChanged(),
+    changed,
   })
-  const scheduler = new Scheduler(pool, settings, clock)
-  return { pool, scheduler }
+  const spare = settings.spareReplica
+    ? new SpareReplica({ launch, idleMs: settings.spareIdleMs, restartPauseMs, stopTimeoutMs, clock, log, changed })
+    : undefined
+  const scheduler = new Scheduler(pool, settings, clock, spare && { spare })
+  return { pool, spare, scheduler }
 }
 
 class LocalEngine implements Engine {
   readonly tokenizer: Tokenizer
   readonly compiled: CompiledModel
   readonly #pool: ReplicaPool
+  readonly #spare: SpareReplica | undefined
   readonly #scheduler: Scheduler
   readonly #replicasWanted: number
   #drained: Promise<void> | undefined
 
-  constructor(compiled: CompiledModel, tokenizer: Tokenizer, pool: ReplicaPool, scheduler: Scheduler, replicasWanted: number) {
+  constructor({ compiled, tokenizer, pool, spare, scheduler, replicasWanted }: Parts) {
     this.compiled = compiled
     this.tokenizer = tokenizer
     this.#pool = pool
+    this.#spare = spare
     this.#scheduler = scheduler
     this.#replicasWanted = replicasWanted
   }
@@ -130,7 +148,7 @@ class LocalEngine implements Engine {
   }
 
   get processIds(): readonly number[] {
-    return this.#pool.processIds
+    return [...this.#pool.processIds, ...(this.#spare?.processIds ?? [])]
   }
 
   run(sequences: readonly Int32Array[], options: EmbedOptions): Promise<EmbedOutcome> {
@@ -151,7 +169,10 @@ class LocalEngine implements Engine {
   }
 
   drain(): Promise<void> {
-    this.#drained ??= this.#scheduler.drain().then(() => this.#pool.stop())
+    this.#drained ??= this.#scheduler
+      .drain()
+      .then(() => Promise.all([this.#pool.stop(), this.#spare?.stop()]))
+      .then(() => {})
     return this.#drained
   }
 

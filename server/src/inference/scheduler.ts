@@ -35,6 +35,21 @@ export interface BatchRunners {
   leastBusy(): BatchRunner | undefined
 }
 
+export interface SchedulerExtras {
+  readonly spare?: SpareRunner
+  /** The speed to expect of all replicas together until it is measured. */
+  readonly tokensPerMs?: number | undefined
+}
+
+/** A replica for interactive work only. A `SpareReplica`, as far as the scheduler needs it. */
+export interface SpareRunner {
+  readonly ready: boolean
+  /** The replica, while it is ready and has nothing to run. */
+  readonly free: BatchRunner | undefined
+  /** Says that it would be of use. */
+  want(): void
+}
+
 /** Figures of the scheduler since it started; `waiting…` and `running…` are of this moment. */
 export interface SchedulerStats {
   readonly waitingSequences: number
@@ -50,6 +65,9 @@ export interface SchedulerStats {
   /** Tokens per millisecond while there was enough to do; `undefined` until measured. */
   readonly tokensPerMs: number | undefined
 }
+
+/** For so long after an interactive call, bulk work keeps out of the way of the next one. */
+const interactiveMemoryMs = 10_000
 
 /** A sequence is run this often before its callers hear that it failed. */
 const attemptsMax = 2
@@ -107,6 +125,7 @@ interface Job {
  */
 export class Scheduler implements Embedder {
   readonly #pool: BatchRunners
+  readonly #spare: SpareRunner | undefined
   readonly #limits: SchedulerLimits
   readonly #clock: Clock
   readonly #lanes: Lanes<Work>
@@ -121,7 +140,9 @@ export class Scheduler implements Embedder {
   #dispatchPlanned = false
   #draining = false
   #drained: (() => void) | undefined
+  #interactiveMs = Number.NEGATIVE_INFINITY
   #runningTokens = 0
+  #runningBulk = 0
   #runningBatches = 0
   #batches = 0
   #sequences = 0
@@ -129,9 +150,9 @@ export class Scheduler implements Embedder {
   #retries = 0
   #shared = 0
 
-  /** `tokensPerMs` is the speed to expect of all replicas together until it is measured. */
-  constructor(pool: BatchRunners, limits: SchedulerLimits, clock: Clock, tokensPerMs?: number) {
+  constructor(pool: BatchRunners, limits: SchedulerLimits, clock: Clock, { spare, tokensPerMs }: SchedulerExtras = {}) {
     this.#pool = pool
+    this.#spare = spare
     this.#limits = limits
     this.#clock = clock
     this.#lanes = new Lanes(limits)
@@ -173,6 +194,7 @@ export class Scheduler implements Embedder {
     const lane = options.lane ?? this.#laneFor(sequences.length, tokens)
     const { accountId } = options
     this.#admission.admit({ accountId, lane, sequences: sequences.length, tokens, remainingMs }, this.#runningTokens)
+    if (lane === 'interactive') this.#interactiveMs = arrivedMs
     return new Promise((resolve, reject) => {
       const job: Job = {
         arrivedMs,
@@ -282,11 +304,22 @@ export class Scheduler implements Embedder {
   #dispatch(): void {
     while (this.#lanes.sequences + this.#suspects.sequences > 0) {
       const replica = this.#pool.leastBusy()
-      if (replica === undefined || this.#isolated.has(replica)) return
-      const batch = this.#nextBatch(replica.outstanding > 0)
-      if (batch === undefined) return
+      const batch = replica === undefined || this.#isolated.has(replica) ? undefined : this.#nextBatch(replica.outstanding > 0)
+      if (replica === undefined || batch === undefined) break
       void this.#runBatch(replica, batch)
     }
+    this.#useSpare()
+  }
+
+  /** Interactive work that would have to wait behind bulk work goes to the spare replica. */
+  #useSpare(): void {
+    const { interactive } = this.#lanes
+    if (this.#spare === undefined || interactive.sequences === 0 || this.#runningBulk === 0) return
+    this.#spare.want()
+    const { free } = this.#spare
+    if (free === undefined) return
+    const { batchTokensAhead: tokensMax, batchSequencesMax: sequencesMax } = this.#limits
+    void this.#runBatch(free, this.#lanes.take('interactive', { tokensMax, sequencesMax }, this.#clock.monotonicMs()))
   }
 
   /** `ahead` says that the replica still runs another batch. `undefined` when it is better to wait until it does not. */
@@ -302,9 +335,11 @@ export class Scheduler implements Embedder {
     if (lane === undefined) return undefined
     const { batchTokensMax, batchSequencesMax, batchTokensAhead } = this.#limits
     const waiting = this.#lanes[lane].tokens
-    if (ahead && waiting < batchTokensAhead) return undefined
+    const polite = lane === 'bulk' && nowMs - this.#interactiveMs < interactiveMemoryMs
+    if (ahead && (polite || waiting < batchTokensAhead)) return undefined
     const share = Math.ceil(waiting / Math.max(1, this.#pool.idle))
-    const tokensMax = Math.min(batchTokensMax, Math.max(batchTokensAhead, share))
+    const most = polite && this.#spare?.ready !== true ? batchTokensAhead : batchTokensMax
+    const tokensMax = Math.min(most, Math.max(batchTokensAhead, share))
     return this.#lanes.take(lane, { tokensMax, sequencesMax: batchSequencesMax }, nowMs)
   }
 
@@ -315,6 +350,8 @@ export class Scheduler implements Embedder {
     if (suspected) this.#isolated.add(replica)
     this.#runningBatches++
     this.#runningTokens += tokens
+    const bulk = batch[0]?.lane === 'bulk' ? 1 : 0
+    this.#runningBulk += bulk
     let answered = 0
     try {
       const outcome = await replica.run(batch.map((work) => work.ids))
@@ -329,6 +366,7 @@ export class Scheduler implements Embedder {
       if (suspected) this.#isolated.delete(replica)
       this.#runningBatches--
       this.#runningTokens -= tokens
+      this.#runningBulk -= bulk
       this.#dispatch()
       this.#rate.answered(answered, this.#clock.monotonicMs(), this.#lanes.sequences > 0)
     }
