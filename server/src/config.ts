@@ -43,6 +43,8 @@ export interface Config {
     readonly threadsPerReplica: number
     /** Which graph to load: int8 falls back to fp32 when it misses its parity bound on this processor. */
     readonly precision: 'int8' | 'fp32'
+    /** A model that runs its own ONNX file runs every text alone, because its bits may depend on batch mates. */
+    readonly strict: boolean
     /** Sequences waiting for a replica. */
     readonly queueSequencesMax: number
     /** Tokens waiting for a replica. */
@@ -248,6 +250,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
       replicas: whole('NEARFIELD_REPLICAS', Math.max(1, cores), 1, 64),
       threadsPerReplica: whole('NEARFIELD_THREADS_PER_REPLICA', 1, 1, 64),
       precision: oneOf(environment, 'NEARFIELD_PRECISION', precisions, 'int8'),
+      strict: oneOf(environment, 'NEARFIELD_STRICT', onOff, 'on') === 'on',
       queueSequencesMax: whole('NEARFIELD_QUEUE_SEQUENCES_MAX', 16_384, 1, 1_000_000),
       queueTokensMax: whole('NEARFIELD_QUEUE_TOKENS_MAX', 2_000_000, 256, 100_000_000),
       interactiveSequencesMax: whole('NEARFIELD_INTERACTIVE_TEXTS_MAX', 16, 0, 16_384),

@@ -6,8 +6,9 @@ import { type Engine, type GateSubject, startEngine } from './inference/engine.t
 import { ModelHost, type ModelOffer } from './inference/model-host.ts'
 import { observerOf } from './inference/observer.ts'
 import { heldMemory } from './inference/replica-memory.ts'
+import { BatchCost } from './models/batch-cost.ts'
 import { allMiniLmL6V2, deploymentsOf } from './models/catalogue.ts'
-import { type CompiledModel, compileModel, type Precision } from './models/compile.ts'
+import { type CompiledModel, compileModel, type Precision, precisionsOf } from './models/compile.ts'
 import { readSimilarityPairs } from './models/golden.ts'
 import { goldenSetOf } from './models/golden-set.ts'
 import { type InstalledCard, InstalledCards } from './models/installed-cards.ts'
@@ -15,7 +16,7 @@ import type { Deployment, ModelCard } from './models/model.ts'
 import { ModelError } from './models/model-error.ts'
 import { committedRecords } from './models/model-records.ts'
 import { openModel } from './models/open-model.ts'
-import { checkParity, type ParityReport, quickGoldenTexts } from './models/parity.ts'
+import { checkParity, type ParityCheck, type ParityReport, quickGoldenTexts } from './models/parity.ts'
 import { readRotatedModels } from './models/rotated-models.ts'
 import { type Rotation, readRotation, spaceFacts } from './models/rotation.ts'
 import type { LoadedModel } from './serve.ts'
@@ -29,7 +30,10 @@ export interface HostModelsOptions {
 }
 
 /** The precisions in the order in which they are tried: what was asked for, then the one that is always right. */
-const precisionsFrom: Readonly<Record<Precision, readonly Precision[]>> = { int8: ['int8', 'fp32'], fp32: ['fp32'] }
+function precisionsFrom(wanted: Precision, card: ModelCard): readonly Precision[] {
+  const all = precisionsOf(card)
+  return all.slice(Math.max(0, all.indexOf(wanted)))
+}
 
 /** A replica's own memory, without a model. */
 const replicaBytes = 96 * 1024 * 1024
@@ -131,12 +135,13 @@ async function loadEngine(ground: Ground, card: ModelCard, replicas: number, onP
   const { config, clock, telemetry } = ground
   let parity: GatedEngine['parity'] = 'unverified'
   const engine = await startEngine({
-    settings: { ...config.engine, replicas },
-    graphs: precisionsFrom[config.engine.precision].map((precision) => () => compile(ground, card, precision, onProgress)),
+    settings: { ...config.engine, replicas, ...(runsAlone(card, config) && { batchSequencesMax: 1 }) },
+    graphs: precisionsFrom(config.engine.precision, card).map((precision) => () => compile(ground, card, precision, onProgress)),
     gate: async (subject) => {
       const { origin, texts } = await goldenSetOf(subject.compiled, config.dataDirectory)
-      const { verdict, reasons } = await checkParity({ ...parityInputs(subject), golden: { origin, texts: quickGoldenTexts(texts) } })
+      const { verdict, reasons } = await judge(ground, subject, { golden: { origin, texts: quickGoldenTexts(texts) } })
       if (verdict === 'failed') return reasons.join(' ')
+      if (card.family === 'onnx') telemetry.log.info({ model: card.name }, reasons.join(' '))
       parity = verdict
       return undefined
     },
@@ -159,7 +164,7 @@ function loadedAs(
 /** Makes the graphs of a model, or finds them. @throws ModelError */
 export async function compileDeployment(ground: Ground, { model }: Deployment): Promise<readonly CompiledModel[]> {
   const graphs: CompiledModel[] = []
-  for (const precision of precisionsFrom.int8) graphs.push(await compile(ground, model, precision, () => {}))
+  for (const precision of precisionsOf(model)) graphs.push(await compile(ground, model, precision, () => {}))
   return graphs
 }
 
@@ -168,14 +173,14 @@ export async function verifyDeployment(ground: Ground, { model }: Deployment): P
   // How well people's judgements are met is known for the reference of our own model alone.
   const pairs = committedRecords(model.name) === undefined ? {} : { pairs: await readSimilarityPairs() }
   const reports: ParityReport[] = []
-  for (const precision of precisionsFrom.int8) {
+  for (const precision of precisionsOf(model)) {
     await using _engine = await startEngine({
       settings: { ...ground.config.engine, replicas: 1 },
       graphs: [() => compile(ground, model, precision, () => {})],
       // The report is the answer whatever it says, so every graph passes.
       gate: async (subject) => {
         const golden = await goldenSetOf(subject.compiled, ground.config.dataDirectory)
-        reports.push(await checkParity({ ...parityInputs(subject), golden, ...pairs }))
+        reports.push(await judge(ground, subject, { golden, ...pairs }))
         return undefined
       },
       clock: ground.clock,
@@ -185,8 +190,20 @@ export async function verifyDeployment(ground: Ground, { model }: Deployment): P
   return reports
 }
 
-function parityInputs({ compiled, tokenizer, embed }: GateSubject) {
-  return { precision: compiled.precision, windowTokens: compiled.card.windowTokens, tokenizer, run: embed }
+/** Of a model's own file it is also said what running alone costs. */
+async function judge(
+  { config, clock }: Ground,
+  { compiled, tokenizer, embed }: GateSubject,
+  known: Pick<ParityCheck, 'golden' | 'pairs'>,
+): Promise<ParityReport> {
+  const { card, precision } = compiled
+  const cost = new BatchCost(embed, clock)
+  const report = await checkParity({ precision, windowTokens: card.windowTokens, tokenizer, run: cost.run, ...known })
+  return precision === 'onnx' ? { ...report, reasons: [...report.reasons, cost.sentence(report, config.engine.strict)] } : report
+}
+
+function runsAlone({ family }: ModelCard, { engine }: Config): boolean {
+  return family === 'onnx' && engine.strict
 }
 
 async function compile(

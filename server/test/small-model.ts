@@ -1,9 +1,11 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { type BertWeights, readArchitecture, readBertWeights } from '../src/models/bert-weights.ts'
 import type { ModelCard, Pooling } from '../src/models/model.ts'
 import type { ModelFiles } from '../src/models/model-files.ts'
 import { modelFilesOnDisk, sha256 } from '../src/models/model-files-on-disk.ts'
-import { type TensorData, writeSafetensors } from '../src/models/safetensors.ts'
+import { readSafetensors, type TensorData, writeSafetensors } from '../src/models/safetensors.ts'
+import { paddedGraph } from './padded-graph.ts'
 import { unigramTokenizer, wordPieceTokenizer } from './small-tokenizers.ts'
 
 export interface SmallModelOptions {
@@ -17,6 +19,8 @@ export interface SmallModelOptions {
   /** Spreads the weights over two files with an index. */
   readonly sharded?: boolean
   readonly seed?: number
+  /** Brings an ONNX file as others export it instead of weights: of floats, or quantised over the batch at run time. */
+  readonly foreign?: 'float' | 'dynamic'
 }
 
 /** A model with random weights as it was written: everything a reference needs to compute what it computes. */
@@ -46,7 +50,16 @@ const windowTokens = 64
 
 /** Writes a whole repository of a small model with random weights, as sentence-transformers lays it out. The same options give the same files. */
 export async function writeSmallModel(folder: string, options: SmallModelOptions = {}): Promise<SmallModel> {
-  const { family = 'xlm-roberta', pooling = 'mean', denseOutputs, floats = 'F32', prefix = '', sharded = false, seed = 7 } = options
+  const {
+    family = 'xlm-roberta',
+    pooling = 'mean',
+    denseOutputs,
+    floats = 'F32',
+    prefix = '',
+    sharded = false,
+    seed = 7,
+    foreign,
+  } = options
   const tokenizer = family === 'bert' ? wordPieceTokenizer : unigramTokenizer
   const config = configOf(
     family,
@@ -70,7 +83,9 @@ export async function writeSmallModel(folder: string, options: SmallModelOptions
   })
   await save('sentence_bert_config.json', { max_seq_length: windowTokens, do_lower_case: false })
   await save('config_sentence_transformers.json', { prompts: { query: 'query: ', passage: 'passage: ' }, default_prompt_name: null })
-  await saveWeights(new Map([...tensors].map(([name, tensor]) => [prefix + name, tensor])), sharded, save)
+  const named = new Map([...tensors].map(([name, tensor]) => [prefix + name, tensor]))
+  if (foreign === undefined) await saveWeights(named, sharded, save)
+  else await save('onnx/model.onnx', paddedGraph(weightsOf(named, config), foreign))
   const types = ['models.Transformer', 'models.Pooling', ...(denseOutputs === undefined ? [] : ['models.Dense']), 'models.Normalize']
   const modules = types.map((type, idx) => ({
     idx,
@@ -106,7 +121,7 @@ export async function writeSmallModel(folder: string, options: SmallModelOptions
     description: 'A small model with random weights.',
     licence: 'Apache-2.0',
     source: { kind: 'folder' },
-    family,
+    family: foreign === undefined ? family : 'onnx',
     pooling,
     dimensions: denseOutputs ?? config.hidden_size,
     windowTokens,
@@ -115,6 +130,11 @@ export async function writeSmallModel(folder: string, options: SmallModelOptions
     score: undefined,
   }
   return { card, files: await filesOf(folder, name), config, tensors }
+}
+
+function weightsOf(tensors: ReadonlyMap<string, TensorData>, config: SmallConfig): BertWeights {
+  const architecture = readArchitecture(Buffer.from(JSON.stringify(config)), 'config.json')
+  return readBertWeights(readSafetensors(writeSafetensors(tensors), 'the small model'), architecture)
 }
 
 /** All files of a folder as those of a model, with the SHA-256 they have now. */

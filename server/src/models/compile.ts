@@ -3,15 +3,20 @@ import path from 'node:path'
 import { buildBertGraph, floatLinear } from './bert-graph.ts'
 import { type BertWeights, denseLayers, type Projection, readArchitecture, readBertWeights, readProjection } from './bert-weights.ts'
 import { calibrationIdentity, type OpenObserver, readCalibration } from './calibration-source.ts'
+import { besideOnnx } from './find-weights.ts'
+import { extendForeignGraph } from './foreign-graph.ts'
 import type { ModelCard } from './model.ts'
+import type { DenseModule } from './model-description.ts'
 import { ModelError } from './model-error.ts'
+import type { ModelFiles } from './model-files.ts'
 import { sha256 } from './model-files-on-disk.ts'
 import type { OpenModel } from './open-model.ts'
 import { quantizedLinear } from './quantize.ts'
 import { readTensors, weightFiles } from './weight-files.ts'
-import { readProven, writeProven } from './whole-file.ts'
+import { linkProven, readProven, writeProven } from './whole-file.ts'
 
-export type Precision = 'int8' | 'fp32'
+/** What a graph computes with: ours in 8-bit integers or 32-bit floats, or, as `onnx`, whatever the model's own file does. */
+export type Precision = 'int8' | 'fp32' | 'onnx'
 
 /** A graph on disk, ready for a session. */
 export interface CompiledModel {
@@ -63,16 +68,41 @@ export async function compileModel(options: CompileOptions): Promise<CompiledMod
   if (found !== undefined) return { card, precision, graphPath, ...tokenizer, sha256: found.sha256, fresh: false }
 
   onProgress?.(`Reading the weights of ${card.name}`)
-  const weights = await readWeights(options)
   await mkdir(folder, { recursive: true })
-  const linear = precision === 'fp32' ? floatLinear : await calibratedLinear(options, weights, folder)
-  onProgress?.(`Compiling ${card.name} (${precision})`)
-  const plan = { pooling: description.pooling, projections: weights.projections }
-  const graph = buildBertGraph(weights, { ...plan, name: `${card.name}/${precision}`, windowTokens: card.windowTokens, linear })
+  const graph = precision === 'onnx' ? await extendedGraph(options, folder) : await builtGraph(options, precision, folder)
   if (graph.length > graphBytesMax)
     throw new ModelError(`The ${precision} graph of ${card.name} has ${graph.length} bytes; two gibibytes is the most.`)
   onProgress?.(`Writing ${graphPath}`)
   return { card, precision, graphPath, ...tokenizer, sha256: await writeProven(graphPath, graph), fresh: true }
+}
+
+/** The precisions a model can be had in; the one that is always right is last. */
+export function precisionsOf({ family }: Pick<ModelCard, 'family'>): readonly Precision[] {
+  return family === 'onnx' ? ['onnx'] : ['int8', 'fp32']
+}
+
+async function builtGraph(options: CompileOptions, precision: 'int8' | 'fp32', folder: string): Promise<Uint8Array> {
+  const { card, description, onProgress } = options
+  const weights = await readWeights(options)
+  const linear =
+    precision === 'fp32' ? floatLinear : quantizedLinear(await readCalibration(options, weights, denseLayers(weights.architecture), folder))
+  onProgress?.(`Compiling ${card.name} (${precision})`)
+  const plan = { pooling: description.pooling, projections: weights.projections }
+  return buildBertGraph(weights, { ...plan, name: `${card.name}/${precision}`, windowTokens: card.windowTokens, linear })
+}
+
+/** The model's own file with what is missing behind it; files it keeps large tensors in must lie beside it. */
+async function extendedGraph({ card, files, description }: CompileOptions, folder: string): Promise<Uint8Array> {
+  const { weights, dense, pooling } = description
+  if (description.family !== 'onnx') throw new ModelError(`${card.name} is built by the compiler, not run from a file of its own.`)
+  for (const name of besideOnnx(files.names, weights)) await linkProven(files, name, path.join(folder, path.basename(name)))
+  return extendForeignGraph(await files.read(weights), weights, { pooling, projections: await readProjections(files, dense) })
+}
+
+async function readProjections(files: ModelFiles, dense: readonly DenseModule[]): Promise<Projection[]> {
+  const projections: Projection[] = []
+  for (const module of dense) projections.push(readProjection(await readTensors(files, module.weights), module))
+  return projections
 }
 
 /** @throws ModelError when a source file is missing, altered or not a model the compiler builds */
@@ -83,18 +113,13 @@ export async function readWeights({ card, files, description }: OpenModel): Prom
   if (card.windowTokens > rows) {
     throw new ModelError(`${card.name} is said to read ${card.windowTokens} tokens, but ${description.architecture} has ${rows} positions.`)
   }
-  const projections: Projection[] = []
-  for (const dense of description.dense) projections.push(readProjection(await readTensors(files, dense.weights), dense))
+  const projections = await readProjections(files, description.dense)
   return { ...readBertWeights(await readTensors(files, description.weights), architecture), projections }
-}
-
-async function calibratedLinear(options: CompileOptions, weights: ModelWeights, folder: string) {
-  return quantizedLinear(await readCalibration(options, weights, denseLayers(weights.architecture), folder))
 }
 
 async function contentHash({ card, files, description }: OpenModel): Promise<string> {
   const { weights, dense, tokenizer, architecture, pooling } = description
-  const shards = await weightFiles(files, weights)
+  const shards = [...(await weightFiles(files, weights)), ...besideOnnx(files.names, weights)]
   const parts = [
     compilerVersion,
     card.name,

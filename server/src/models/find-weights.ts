@@ -35,7 +35,7 @@ export function findWeights(config: Readonly<Record<string, unknown>>, names: re
   }
   if (family !== undefined && names.includes(shardIndex)) return { family, weights: shardIndex, beside: names.filter(isShard) }
   const onnx = onnxNames.find((name) => names.includes(name))
-  if (onnx !== undefined) return { family: 'onnx', weights: onnx, beside: names.filter((name) => isBeside(name, onnx)) }
+  if (onnx !== undefined) return { family: 'onnx', weights: onnx, beside: besideOnnx(names, onnx) }
   throw new ModelError(
     `The model ${model} cannot be run: ${reasonAgainstCompiling(config, names)}, and it has none of the files ${onnxNames.join(', ')}. ` +
       'Code in a repository is never run.',
@@ -49,9 +49,9 @@ function isShard(name: string): boolean {
   return /^model-\d+-of-\d+\.safetensors$/.test(name)
 }
 
-/** Such as `model.onnx_data`, `model.onnx_data_1` or `model.onnx.data`. */
-function isBeside(name: string, onnx: string): boolean {
-  return name.startsWith(onnx) && /^[._]data(_\d+)?$/.test(name.slice(onnx.length))
+/** The files an ONNX file keeps large tensors in, such as `model.onnx_data`, `model.onnx_data_1` or `model.onnx.data`. */
+export function besideOnnx(names: readonly string[], onnx: string): readonly string[] {
+  return names.filter((name) => name.startsWith(onnx) && /^[._]data(_\d+)?$/.test(name.slice(onnx.length)))
 }
 
 /** RoBERTa and CamemBERT are the architecture of XLM-R, with other tokenizers. */

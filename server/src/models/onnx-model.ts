@@ -70,6 +70,13 @@ export function encodeOnnxModel(model: OnnxModel): Uint8Array {
   return writer.finish()
 }
 
+/** Bytes that, put behind those of an .onnx file, add to its graph: readers join the parts of a message that is there twice. */
+export function encodeAppendix(graph: OnnxGraph): Uint8Array {
+  const writer = new BinaryWriter()
+  message(writer, 7, () => writeGraph(writer, graph))
+  return writer.finish()
+}
+
 function writeGraph(writer: BinaryWriter, graph: OnnxGraph): void {
   for (const node of graph.nodes) message(writer, 1, () => writeNode(writer, node))
   text(writer, 2, graph.name)

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { sha256 } from './model-files-on-disk.ts'
+import { copyFile, link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { ModelError } from './model-error.ts'
+import type { ModelFiles } from './model-files.ts'
+import { sha256, sha256OfFile } from './model-files-on-disk.ts'
 
 /** Under another name first, so that a reader, or a crash, never meets half a file. */
 export async function writeWhole(target: string, bytes: Uint8Array | string): Promise<void> {
@@ -31,6 +33,15 @@ export async function readProven(target: string): Promise<{ bytes: Uint8Array; s
   } catch {
     return undefined
   }
+}
+
+/** A model's file under another name, without copying where the disk allows that. @throws ModelError when it was altered */
+export async function linkProven(files: ModelFiles, name: string, target: string): Promise<void> {
+  const source = files.pathOf(name)
+  if ((await sha256OfFile(source)) !== files.sha256Of(name))
+    throw new ModelError(`The model file ${source} is not the original. Pull the model again.`)
+  await rm(target, { force: true })
+  await link(source, target).catch(() => copyFile(source, target))
 }
 
 function checksumPath(target: string): string {

@@ -22,7 +22,7 @@ const model = Type.Object({
   bytes: Type.Integer(),
   trouble: Type.Union([Type.String(), Type.Null()]),
 })
-const precision = Type.Union([Type.Literal('fp32'), Type.Literal('int8')])
+const precision = Type.Union([Type.Literal('fp32'), Type.Literal('int8'), Type.Literal('onnx')])
 const graph = Type.Object({ precision, path: Type.String(), sha256: Type.String(), fresh: Type.Boolean() })
 const parity = Type.Object({
   precision,
