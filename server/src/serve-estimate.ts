@@ -4,6 +4,7 @@ import type { Billing } from './billing/reservation.ts'
 import { cachedTokens } from './cache/cached-tokens.ts'
 import { prepare } from './embedding/prepare.ts'
 import type { EmbedRequest, InputReport } from './embedding/request.ts'
+import { requireSpace } from './embedding/space.ts'
 import { NearfieldError } from './errors.ts'
 import type { NanoDollars } from './money.ts'
 import type { Caller, Services } from './serve.ts'
@@ -43,6 +44,7 @@ export async function serveEstimate(request: EmbedRequest, caller: Caller, servi
   const rateLimit = access.countRequest(principal)
   using model = await lease(caller)
   const prepared = await prepare(request, deployment, model.tokenizer)
+  requireSpace(caller.pinnedSpace, model.space(prepared.dimensions))
   const { accountId } = principal
   const { dimensions } = deployment.model
   const known = await cache.lookup({ space: model.space(dimensions), dimensions, accountId }, prepared.sequences, caller.cache)

@@ -94,6 +94,14 @@ test('an estimate refuses what the call would refuse, in the same words', async 
   }
 })
 
+test('an estimate is refused where the call would leave the pinned space', async () => {
+  const headers = { 'x-nearfield-space': 'another-model/int8-00000000/384' }
+  const [guess, call] = await Promise.all(
+    ['/v1/estimate', '/v1/gemini-embedding-001'].map((path) => server.post({ input: 'a' }, { path, headers })),
+  )
+  expect([guess?.status, guess?.json()]).toEqual([409, call?.json()])
+})
+
 test.each([
   ['no input', tokenize, {}],
   ['an empty list', tokenize, { input: [] }],
