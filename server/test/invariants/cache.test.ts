@@ -1,11 +1,14 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { createVectorCache, type VectorCache } from '../../src/cache/vector-cache.ts'
+import { layGround, openRooms } from '../../src/context.ts'
 import type { Embedder } from '../../src/embedding/embedder.ts'
 import type { EmbedRequest } from '../../src/embedding/request.ts'
 import { NearfieldError } from '../../src/errors.ts'
 import { type Caller, type Served, type Services, serve } from '../../src/serve.ts'
+import { freshDataFolder } from '../data-folder.ts'
 import { hashingEmbedder, standInServices } from '../stand-in-services.ts'
+import { valkeyServers } from '../valkey-servers.ts'
 
 const limits = { requestsPerMinute: null, tokensPerMinute: null }
 
@@ -56,20 +59,28 @@ test('whatever was asked before, in whatever order, sizes, names and evictions, 
     cache: fc.constantFrom('use' as const, 'use' as const, 'refresh' as const, 'off' as const),
   })
   const uncached = roomsWith(0)
+  const seen = { cachedTokens: 0, evicted: 0 }
   await fc.assert(
-    fc.asyncProperty(fc.array(call, { minLength: 10, maxLength: 30 }), fc.constantFrom(tight, roomy), async (calls, bytesMax) => {
+    fc.asyncProperty(fc.array(call, { minLength: 10, maxLength: 20 }), fc.constantFrom(tight, roomy), async (calls, bytesMax) => {
       const cached = roomsWith(bytesMax)
+      let kept = 0
       for (const { inputs, more, accountId, cache } of calls) {
         const request = requestFor(inputs, more)
         const expected = await serve(request, callerOf(), uncached.services)
+        const before = cached.asked.sequences
         const served = await serve(request, callerOf({ accountId, cache }), cached.services)
         expect(bytesOf(served)).toEqual(bytesOf(expected))
         expect(served.reports).toEqual(expected.reports)
         expect(served.tokens).toBe(expected.tokens)
+        seen.cachedTokens += served.cachedTokens
+        if (cache === 'use') kept += cached.asked.sequences - before
       }
+      seen.evicted += Math.max(0, kept - cached.services.cache.stats().entries)
     }),
-    { numRuns: 25 },
+    { numRuns: 15 },
   )
+  expect(seen.cachedTokens).toBeGreaterThan(0)
+  expect(seen.evicted).toBeGreaterThan(0)
 })
 
 test('one entry serves every size and both names, and costs a tenth', async () => {
@@ -136,6 +147,24 @@ test('a request that failed, or that nobody paid for, leaves nothing behind', as
   expect(services.cache.stats().entries).toBe(0)
 })
 
+test('a model that changed, and so has another space, never finds what the old one made', async () => {
+  const { services, asked } = roomsWith(roomy)
+  const changed: Services = {
+    ...services,
+    models: {
+      ...services.models,
+      async find(name) {
+        const { deployment, lease } = await services.models.find(name)
+        return { deployment, lease: async (wish) => ({ ...(await lease(wish)), space: (dimensions) => `changed/${dimensions}` }) }
+      },
+    },
+  }
+  await serve(requestFor(['x']), callerOf(), services)
+  expect((await serve(requestFor(['x']), callerOf(), changed)).cachedTokens).toBe(0)
+  expect((await serve(requestFor(['x']), callerOf(), changed)).cachedTokens).toBe(3)
+  expect(asked.sequences).toBe(2)
+})
+
 test('off neither looks nor keeps; refresh does not look but keeps', async () => {
   const { services, asked } = roomsWith(roomy)
   await serve(requestFor(['x']), callerOf({ cache: 'off' }), services)
@@ -153,4 +182,26 @@ test('an embedder that gives too few vectors fails the request instead of shifti
   await serve(requestFor(['known']), callerOf(), services)
   const short: Services = { ...roomsWith(0, { embedder: lossy }).services, cache: services.cache }
   await expect(serve(requestFor(['known', 'new', 'newer']), callerOf(), short)).rejects.toMatchObject({ code: 'engine_failed' })
+})
+
+test("two servers at one Valkey find each other's vectors", async () => {
+  const [double] = valkeyServers()
+  await using valkey = await double?.start()
+  await using folders = new AsyncDisposableStack()
+  const openCache = async () => {
+    const folder = folders.use(await freshDataFolder())
+    const environment = { NEARFIELD_DATA_DIR: folder.path, NEARFIELD_LOG_LEVEL: 'silent', NEARFIELD_VALKEY_URL: valkey?.url }
+    return folders.use(await openRooms(layGround(environment))).cache
+  }
+  const [one, other] = await Promise.all([openCache(), openCache()])
+  const scope = { space: 'space', dimensions: 3, accountId: 'acct' }
+  const vector = Float32Array.of(1, 2, 3)
+  await vi.waitFor(
+    async () => {
+      const made = await one.lookup(scope, [Int32Array.of(7)], 'refresh')
+      made.keep([vector])
+      expect((await other.lookup(scope, [Int32Array.of(7)], 'use')).vectors).toEqual([vector])
+    },
+    { timeout: 10_000 },
+  )
 })
