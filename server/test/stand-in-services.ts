@@ -88,9 +88,8 @@ const bytesTokenizer: Tokenizer = {
 export const hashingEmbedder: Embedder = {
   async run(sequences) {
     const vectors = sequences.map((ids) => {
-      const vector = Float32Array.from({ length: 384 }, (_, index) =>
-        Math.sin(index + ids.reduce((sum, id) => (sum * 31 + id) % 65_521, 7)),
-      )
+      const sum = ids.reduce((before, id) => (before * 31 + id) % 65_521, 7)
+      const vector = Float32Array.from({ length: 384 }, (_, index) => Math.sin(index + sum))
       const norm = Math.hypot(...vector)
       return vector.map((value) => value / norm)
     })
