@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { modelRepository } from '../../test/model-repository.ts'
 import { allMiniLmL6V2 } from './cards.ts'
-import { describeModel, isDescribing } from './describe.ts'
+import { describeModel, isDescribing, locateWeights } from './describe.ts'
 import { ModelError } from './model-error.ts'
 import type { ModelFiles } from './model-files.ts'
 import { openModelFiles } from './model-store.ts'
@@ -121,6 +121,19 @@ test.each([
   [{ 'model.safetensors': undefined, 'onnx/model.onnx': 'x' }, 'onnx', 'onnx/model.onnx'],
 ])('the architecture and the files decide what runs a model (%#)', async (changes, family, weights) => {
   expect(await describe(changes)).toMatchObject({ family, weights })
+})
+
+test('the tensors an ONNX file keeps in files of their own are brought with it, and those of another are not', async () => {
+  const beside = [
+    'onnx/model.onnx_data',
+    'onnx/model.onnx_data_1',
+    'onnx/Constant_7_attr__value',
+    'onnx/onnx__MatMul_12',
+    'onnx/encoder.weight',
+  ]
+  const others = ['onnx/model_fp16.onnx_data', 'onnx/config.json', 'onnx/sentencepiece.bpe.model', 'Constant_7_attr__value', 'LICENSE']
+  const files = filesOf({ 'model.safetensors': undefined, 'onnx/model.onnx': 'x' })
+  expect(await locateWeights(files, [...files.names, ...beside, ...others], 'small')).toEqual(['onnx/model.onnx', ...beside])
 })
 
 test.each([

@@ -49,9 +49,16 @@ function isShard(name: string): boolean {
   return /^model-\d+-of-\d+\.safetensors$/.test(name)
 }
 
-/** The files an ONNX file keeps large tensors in, such as `model.onnx_data`, `model.onnx_data_1` or `model.onnx.data`. */
+/**
+ * The files an ONNX file keeps large tensors in: one for all, such as `model.onnx_data`, `model.onnx_data_1` or
+ * `model.onnx.data`, or one for a tensor, named after it as PyTorch's exporter does, such as `Constant_7_attr__value`.
+ */
 export function besideOnnx(names: readonly string[], onnx: string): readonly string[] {
-  return names.filter((name) => name.startsWith(onnx) && /^[._]data(_\d+)?$/.test(name.slice(onnx.length)))
+  const folder = onnx.slice(0, onnx.lastIndexOf('/') + 1)
+  return names.filter((name) => {
+    if (name.startsWith(onnx)) return /^[._]data(_\d+)?$/.test(name.slice(onnx.length))
+    return name.startsWith(folder) && /^(\w+_attr__value|onnx__\w+|[\w.]+\.(weight|bias))$/.test(name.slice(folder.length))
+  })
 }
 
 /** RoBERTa and CamemBERT are the architecture of XLM-R, with other tokenizers. */
