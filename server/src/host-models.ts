@@ -2,6 +2,7 @@ import type { Config } from './config.ts'
 import type { Ground } from './context.ts'
 import type { Embedder } from './embedding/embedder.ts'
 import { spaceName } from './embedding/space.ts'
+import { type CompileOrder, compileApart } from './inference/compile-apart.ts'
 import { type Engine, type GateSubject, startEngine } from './inference/engine.ts'
 import { ModelHost, type ModelOffer } from './inference/model-host.ts'
 import { observerOf } from './inference/observer.ts'
@@ -50,10 +51,11 @@ export async function hostModels(ground: Ground, { onProgress, embedder = (engin
   const cards = new Map<string, ModelCard>()
   /** By deployment. */
   const rotations = new Map<string, Rotation>()
-  let progress = onProgress
+  // Nobody is served during the start, so it may take this thread: a graph that is there is found sooner.
+  let compile: Compile = (order) => compileHere(ground, order, onProgress)
   const host = new ModelHost<GatedEngine>({
     limits: config.hosting,
-    load: (name, replicas) => loadEngine(ground, cardNamed(cards, name), replicas, progress),
+    load: (name, replicas, signal) => loadEngine(ground, cardNamed(cards, name), replicas, (order) => compile(order, signal)),
     measure: ({ engine }) => heldMemory(engine.processIds),
     clock,
     log,
@@ -78,7 +80,7 @@ export async function hostModels(ground: Ground, { onProgress, embedder = (engin
     await host.drain()
     throw error
   }
-  progress = (step) => log.info({}, step)
+  compile = (order, signal) => compileAside(ground, order, signal)
   return models
 }
 
@@ -131,12 +133,12 @@ function refuseMissing(pinned: readonly string[], models: HostedModels): void {
   )
 }
 
-async function loadEngine(ground: Ground, card: ModelCard, replicas: number, onProgress: (step: string) => void): Promise<GatedEngine> {
+async function loadEngine(ground: Ground, card: ModelCard, replicas: number, compile: Compile): Promise<GatedEngine> {
   const { config, clock, telemetry } = ground
   let parity: GatedEngine['parity'] = 'unverified'
   const engine = await startEngine({
     settings: { ...config.engine, replicas, ...(runsAlone(card, config) && { batchSequencesMax: 1 }) },
-    graphs: precisionsFrom(config.engine.precision, card).map((precision) => () => compile(ground, card, precision, onProgress)),
+    graphs: precisionsFrom(config.engine.precision, card).map((precision) => () => compile({ card, precision })),
     gate: async (subject) => {
       const { origin, texts } = await goldenSetOf(subject.compiled, config.dataDirectory)
       const { verdict, reasons } = await judge(ground, subject, { golden: { origin, texts: quickGoldenTexts(texts) } })
@@ -164,7 +166,7 @@ function loadedAs(
 /** Makes the graphs of a model, or finds them. @throws ModelError */
 export async function compileDeployment(ground: Ground, { model }: Deployment): Promise<readonly CompiledModel[]> {
   const graphs: CompiledModel[] = []
-  for (const precision of precisionsOf(model)) graphs.push(await compile(ground, model, precision, () => {}))
+  for (const precision of precisionsOf(model)) graphs.push(await compileAside(ground, { card: model, precision }))
   return graphs
 }
 
@@ -176,7 +178,7 @@ export async function verifyDeployment(ground: Ground, { model }: Deployment): P
   for (const precision of precisionsOf(model)) {
     await using _engine = await startEngine({
       settings: { ...ground.config.engine, replicas: 1 },
-      graphs: [() => compile(ground, model, precision, () => {})],
+      graphs: [() => compileAside(ground, { card: model, precision })],
       // The report is the answer whatever it says, so every graph passes.
       gate: async (subject) => {
         const golden = await goldenSetOf(subject.compiled, ground.config.dataDirectory)
@@ -206,12 +208,19 @@ function runsAlone({ family }: ModelCard, { engine }: Config): boolean {
   return family === 'onnx' && engine.strict
 }
 
-async function compile(
+type GraphOrder = Pick<CompileOrder, 'card' | 'precision'>
+type Compile = (order: GraphOrder, signal?: AbortSignal) => Promise<CompiledModel>
+
+async function compileHere(
   { config }: Ground,
-  card: ModelCard,
-  precision: Precision,
+  { card, precision }: GraphOrder,
   onProgress: (step: string) => void,
 ): Promise<CompiledModel> {
   const { dataDirectory, engine } = config
   return compileModel({ ...(await openModel(card, dataDirectory)), precision, dataDirectory, openObserver: observerOf(engine), onProgress })
+}
+
+function compileAside({ config, telemetry }: Ground, order: GraphOrder, signal = new AbortController().signal): Promise<CompiledModel> {
+  const { dataDirectory, engine: settings } = config
+  return compileApart({ ...order, dataDirectory, settings }, { onProgress: (step) => telemetry.log.info({}, step), signal })
 }

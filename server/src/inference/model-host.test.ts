@@ -76,7 +76,7 @@ function hostOf(
   const host = new ModelHost<StubEngine>({
     limits: { ...limits, ...changed },
     load: machine.load,
-    measure: async ({ footprint }) => footprint.bytes,
+    measure: async ({ footprint: { bytes, replicas } }) => ({ bytes, processes: replicas }),
     clock: systemClock,
     log,
   })

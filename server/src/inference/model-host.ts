@@ -11,6 +11,7 @@ import {
   nothing,
 } from './hosted-model.ts'
 import type { EngineLog } from './pool.ts'
+import type { HeldMemory } from './replica-memory.ts'
 
 /** A model that may be hosted, and how large it is expected to be. */
 export interface ModelOffer {
@@ -27,8 +28,8 @@ export interface HostOptions<Engine> {
   readonly limits: Config['hosting']
   /** Loads a model with so many replicas. The signal aborts when the host closes. */
   readonly load: (name: string, replicas: number, signal: AbortSignal) => Promise<Engine>
-  /** Memory an engine's replicas occupy now, bytes; `undefined` where the system does not say. */
-  readonly measure: (engine: Engine) => Promise<number | undefined>
+  /** Memory an engine's processes occupy now; `undefined` where the system does not say. */
+  readonly measure: (engine: Engine) => Promise<HeldMemory | undefined>
   readonly clock: Clock
   readonly log: EngineLog
 }
@@ -363,10 +364,11 @@ export class ModelHost<Engine extends HostedEngine> {
   async #measure(model: HostedModel<Engine>): Promise<void> {
     const { engine, held } = model
     if (engine === undefined || model.state !== 'warm') return
-    const bytes = await this.#options.measure(engine).catch(() => undefined)
-    if (bytes === undefined || bytes === 0 || model.engine !== engine || model.held !== held) return
+    const measured = await this.#options.measure(engine).catch(() => undefined)
+    if (measured === undefined || model.engine !== engine || model.held !== held) return
+    const { bytes, processes } = measured
     model.held = { ...held, bytes }
-    model.bytesPerReplica = bytes / held.replicas
+    model.bytesPerReplica = bytes / processes
   }
 
   #track(change: Promise<void>): void {
