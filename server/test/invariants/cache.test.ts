@@ -1,10 +1,12 @@
 import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
+import { ValkeyVectors } from '../../src/cache/valkey-vectors.ts'
 import { createVectorCache, type VectorCache } from '../../src/cache/vector-cache.ts'
 import { layGround, openRooms } from '../../src/context.ts'
 import type { Embedder } from '../../src/embedding/embedder.ts'
 import type { EmbedRequest } from '../../src/embedding/request.ts'
 import { NearfieldError } from '../../src/errors.ts'
+import { arithmeticName } from '../../src/inference/arithmetic.ts'
 import { type Caller, type Served, type Services, serve } from '../../src/serve.ts'
 import { freshDataFolder } from '../data-folder.ts'
 import { hashingEmbedder, standInServices } from '../stand-in-services.ts'
@@ -184,21 +186,24 @@ test('an embedder that gives too few vectors fails the request instead of shifti
   await expect(serve(requestFor(['known', 'new', 'newer']), callerOf(), short)).rejects.toMatchObject({ code: 'engine_failed' })
 })
 
-test("two servers at one Valkey find each other's vectors", async () => {
+test('a server that is told of a Valkey shares its vectors there', async () => {
   const [double] = valkeyServers()
   await using valkey = await double?.start()
-  await using folders = new AsyncDisposableStack()
-  const openCache = async () => {
-    const folder = folders.use(await freshDataFolder())
-    const environment = { NEARFIELD_DATA_DIR: folder.path, NEARFIELD_LOG_LEVEL: 'silent', NEARFIELD_VALKEY_URL: valkey?.url }
-    return folders.use(await openRooms(layGround(environment))).cache
-  }
-  const [one, other] = await Promise.all([openCache(), openCache()])
+  const url = valkey?.url ?? ''
+  await using folder = await freshDataFolder()
+  const ground = layGround({ NEARFIELD_DATA_DIR: folder.path, NEARFIELD_LOG_LEVEL: 'silent', NEARFIELD_VALKEY_URL: url })
+  await using rooms = await openRooms(ground)
+  const { config, clock } = ground
+  const settings = config.cache.valkey
+  await using other = createVectorCache(
+    config.cache,
+    new ValkeyVectors({ url, settings, arithmetic: arithmeticName(), clock, say: () => {} }),
+  )
   const scope = { space: 'space', dimensions: 3, accountId: 'acct' }
   const vector = Float32Array.of(1, 2, 3)
   await vi.waitFor(
     async () => {
-      const made = await one.lookup(scope, [Int32Array.of(7)], 'refresh')
+      const made = await rooms.cache.lookup(scope, [Int32Array.of(7)], 'refresh')
       made.keep([vector])
       expect((await other.lookup(scope, [Int32Array.of(7)], 'use')).vectors).toEqual([vector])
     },
