@@ -23,6 +23,7 @@ import { StorageError } from './storage/storage-error.ts'
 export { ConfigError, readConfig } from './config.ts'
 export { buildAdminApp } from './http/admin/admin.ts'
 export { readControlAddress } from './http/admin/control-socket.ts'
+export { keepGolden } from './models/keep-golden.ts'
 export { requireNewName, rotateModel } from './models/rotated-models.ts'
 
 /** The data folder opened without serving: for the command line when no server runs. */

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { buildCalibrationGraph, calibrate, observedVector, readCalibrationTexts } from './calibrate.ts'
 import { type CalibrationRecord, decodeCalibration, encodeCalibration } from './calibration-record.ts'
 import type { CompileOptions, ModelWeights } from './compile.ts'
-import { readGoldenTexts, type WholeGoldenText, writeGoldenTexts } from './golden.ts'
+import { readGoldenTexts, type WholeGoldenText, writeGolden } from './golden.ts'
 import type { ModelCard } from './model.ts'
 import { ModelError } from './model-error.ts'
 import { sha256 } from './model-files-on-disk.ts'
@@ -79,7 +79,7 @@ async function measure(options: CompileOptions, weights: ModelWeights, folder: s
       const { ids, numbers } = await observer.observe(text)
       golden.push({ text, ids, vector: observedVector(numbers, description.dimensions) })
     }
-    await writeGoldenTexts(folder, golden)
+    await writeGolden(folder, golden)
     return record
   } finally {
     await rm(graphPath, { force: true })

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { CompiledModel } from './compile.ts'
-import { type GoldenText, readGoldenTexts } from './golden.ts'
+import { type GoldenText, readGolden, readGoldenTexts } from './golden.ts'
 import { committedRecords, ownerRecords } from './model-records.ts'
 import { quickGoldenTexts } from './parity.ts'
 
@@ -23,11 +23,10 @@ export async function goldenSetOf(
 ): Promise<GoldenSet> {
   const reference = [ownerRecords(dataDirectory, card.name), committedRecords(card.name)]
   for (const folder of reference) {
-    if (folder !== undefined && (await hasGolden(folder)))
-      return { origin: 'reference', texts: await readGoldenTexts(folder, card.dimensions) }
+    if (folder !== undefined && (await hasGolden(folder))) return { origin: 'reference', texts: await readGolden(folder, card.dimensions) }
   }
   const measured = path.dirname(graphPath)
-  if (precision === 'int8' && (await hasGolden(measured))) return { origin: 'own', texts: await readGoldenTexts(measured, card.dimensions) }
+  if (precision === 'int8' && (await hasGolden(measured))) return { origin: 'own', texts: await readGolden(measured, card.dimensions) }
   const texts = quickGoldenTexts(await readGoldenTexts()).map(({ text }) => ({ text, ids: undefined, vector: undefined }))
   return { origin: 'nothing', texts }
 }

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ModelError } from './model-error.ts'
-import { readSafetensors, type TensorData, writeSafetensors } from './safetensors.ts'
+import { readSafetensors, type TensorData, type TensorFile, writeSafetensors } from './safetensors.ts'
 import { writeWhole } from './whole-file.ts'
 
 /** What the reference implementation makes of one text; `undefined` where that is not known. */
@@ -28,39 +28,50 @@ const folder = path.join(import.meta.dirname, 'all-minilm-l6-v2')
 const textsName = 'golden-texts.json'
 const vectorsName = 'golden.safetensors'
 
-/**
- * The golden texts in a folder; by default those of all-minilm-l6-v2: short, long, twenty languages, code, emoji, control
- * characters, special tokens written as text.
- * @throws ModelError when the files are not whole or made for vectors of another length
- */
-export async function readGoldenTexts(from = folder, dimensions = 384): Promise<readonly WholeGoldenText[]> {
+/** The golden texts of all-minilm-l6-v2: short, long, twenty languages, code, emoji, control characters, special tokens written as text. */
+export async function readGoldenTexts(): Promise<readonly WholeGoldenText[]> {
+  return (await readGolden(folder, 384)).map(({ text, ids, vector }) => {
+    if (ids !== undefined && vector !== undefined) return { text, ids, vector }
+    throw new ModelError(`${vectorsName} lacks token ids or vectors.`)
+  })
+}
+
+/** The golden texts in a folder. @throws ModelError when the files are not whole or made for vectors of another length */
+export async function readGolden(from: string, dimensions: number): Promise<readonly GoldenText[]> {
   const texts: unknown = JSON.parse(await readFile(path.join(from, textsName), 'utf8'))
   if (!Array.isArray(texts) || !texts.every((text) => typeof text === 'string'))
     throw new ModelError(`${textsName} is not a list of texts.`)
   const vectorsPath = path.join(from, vectorsName)
   const file = readSafetensors(await readFile(vectorsPath), vectorsPath)
   const vectors = file.floats('vectors', [texts.length, dimensions])
-  const lengths = file.integers('lengths', [texts.length])
-  const ids = file.integers('ids', [lengths.reduce((sum, length) => sum + length, 0)])
-  let start = 0
-  return texts.map((text, index) => {
-    const end = start + (lengths[index] ?? 0)
-    const golden = { text, ids: ids.subarray(start, end), vector: vectors.subarray(index * dimensions, (index + 1) * dimensions) }
-    start = end
-    return golden
-  })
+  const idsOf = file.has('ids') ? readIds(file, texts.length) : () => undefined
+  return texts.map((text, index) => ({
+    text,
+    ids: idsOf(index),
+    vector: vectors.subarray(index * dimensions, (index + 1) * dimensions),
+  }))
 }
 
-/** Writes golden texts as `readGoldenTexts` reads them. All vectors have the same length. */
-export async function writeGoldenTexts(into: string, golden: readonly WholeGoldenText[]): Promise<void> {
-  const flat = <Numbers>(parts: readonly Iterable<Numbers>[]) => parts.flatMap((part) => [...part])
-  const ids = Int32Array.from(flat(golden.map((one) => one.ids)))
-  const vectors = Float32Array.from(flat(golden.map(({ vector }) => vector)))
-  const tensors = new Map<string, TensorData>([
-    ['vectors', { shape: [golden.length, vectors.length / golden.length], values: vectors }],
-    ['lengths', { shape: [golden.length], values: Int32Array.from(golden, (one) => one.ids.length) }],
-    ['ids', { shape: [ids.length], values: ids }],
-  ])
+function readIds(file: TensorFile, texts: number): (index: number) => Int32Array {
+  const lengths = file.integers('lengths', [texts])
+  const ids = file.integers('ids', [lengths.reduce((sum, length) => sum + length, 0)])
+  const ends = new Int32Array(texts)
+  for (const [index, length] of lengths.entries()) ends[index] = (ends[index - 1] ?? 0) + length
+  return (index) => ids.subarray(ends[index - 1] ?? 0, ends[index])
+}
+
+/** Writes golden texts as `readGolden` reads them. All vectors have the same length; ids are kept where every text has them. */
+export async function writeGolden(into: string, golden: readonly (GoldenText & { readonly vector: Float32Array })[]): Promise<void> {
+  const dimensions = golden[0]?.vector.length ?? 0
+  const vectors = new Float32Array(golden.length * dimensions)
+  for (const [index, { vector }] of golden.entries()) vectors.set(vector, index * dimensions)
+  const tensors = new Map<string, TensorData>([['vectors', { shape: [golden.length, dimensions], values: vectors }]])
+  const ids = golden.map((one) => one.ids).filter((one) => one !== undefined)
+  if (ids.length === golden.length) {
+    const flat = Int32Array.from(ids.flatMap((one) => [...one]))
+    tensors.set('lengths', { shape: [ids.length], values: Int32Array.from(ids, (one) => one.length) })
+    tensors.set('ids', { shape: [flat.length], values: flat })
+  }
   await mkdir(into, { recursive: true })
   await writeWhole(
     path.join(into, textsName),
