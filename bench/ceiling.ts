@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
+import { replicaEnvironment } from '../server/src/inference/replica.ts'
 import type { CeilingReport, CeilingTask } from './ceiling-process.ts'
 import { nextMessage } from './child-message.ts'
 
@@ -22,7 +23,8 @@ export class Ceiling implements AsyncDisposable {
 
   static async start(graphPath: string, replicas: number, threads: number): Promise<Ceiling> {
     const program = path.join(import.meta.dirname, 'ceiling-process.ts')
-    const processes = Array.from({ length: replicas }, () => fork(program, [graphPath, String(threads)]))
+    const env = { ...process.env, ...replicaEnvironment }
+    const processes = Array.from({ length: replicas }, () => fork(program, [graphPath, String(threads)], { env }))
     await Promise.all(processes.map(nextMessage))
     return new Ceiling(processes)
   }

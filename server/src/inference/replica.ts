@@ -39,6 +39,14 @@ interface OutstandingBatch {
 const stderrCharactersMax = 2_000
 
 /**
+ * Nothing of the server's own environment: a replica needs none, and must not hold the database's password.
+ *
+ * glibc is told to ask for huge pages: with small ones, fetching the weights for a batch of few tokens waits for the page
+ * tables (bench figures in models/README.md). Another C library, or a kernel without huge pages, ignores it.
+ */
+export const replicaEnvironment = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' }
+
+/**
  * The server's end of one replica process.
  *
  * States: `starting` until the process says that its graph is loaded; `ready` while it takes batches; `stopping` after
@@ -67,10 +75,9 @@ export class Replica {
   constructor(options: ReplicaOptions) {
     this.#options = options
     const program = fileURLToPath(new URL('./replica-process.ts', import.meta.url))
-    // An empty environment: a replica needs none, and must not hold the database's password.
     this.#process = spawn(process.execPath, [program, options.graphFile, String(options.threads)], {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
-      env: {},
+      env: replicaEnvironment,
     })
     const pipe = this.#process.stdio[3]
     if (!(pipe instanceof Duplex)) throw new TypeError('a replica process was started without its pipe')
