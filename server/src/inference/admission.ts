@@ -21,6 +21,8 @@ export interface Applicant {
   readonly remainingMs: number
 }
 
+type Call = Pick<Applicant, 'accountId' | 'lane' | 'tokens'>
+
 /** A call is let in when the forecast needs no more than this part of its time: a forecast is not exact. */
 const patience = 0.8
 /** A call that alone would need so many times what it has is refused for its size; below that the forecast may be wrong. */
@@ -58,9 +60,13 @@ export class Admission {
   admit(applicant: Applicant, runningTokens: number): void {
     const { accountId, lane, tokens, remainingMs } = applicant
     const nowMs = this.#clock.monotonicMs()
-    // Who comes at the promised moment is let in as long as the forecast, whatever it says by now, meets the deadline.
-    const part = this.#promises.redeem(accountId, lane, tokens, nowMs) ? 1 : patience
-    const forecastMs = this.#forecastMs(applicant, runningTokens, nowMs) ?? 0
+    const onlyMs = this.#ms(lane, tokens, nowMs) ?? 0
+    if (onlyMs > hopelessTimes * remainingMs) throw tooLarge(tokens, onlyMs, remainingMs)
+    // Who comes at the promised moment stands before those who were promised a later one, and is let in as long as the
+    // forecast, whatever it says by now, meets the deadline.
+    const redeemed = this.#promises.redeem(accountId, lane, tokens, nowMs)
+    const part = redeemed ? 1 : patience
+    const forecastMs = this.#forecastMs(applicant, runningTokens, nowMs, redeemed ? 'waiting' : 'promised') ?? 0
     const aloneMs = this.#ms(lane, tokens + runningTokens, nowMs) ?? 0
     const budgetMs = Math.max(part * remainingMs, aloneMs)
     const excessTokens = this.#excessTokens(applicant)
@@ -68,7 +74,6 @@ export class Admission {
       if (lane === 'interactive') this.#interactive.add(tokens, nowMs)
       return
     }
-    if (aloneMs > hopelessTimes * remainingMs) throw tooLarge(tokens, aloneMs, remainingMs)
     const excessMs = this.#ms(lane, Math.max(0, excessTokens), nowMs) ?? 0
     const seconds = Math.max(1, Math.ceil(Math.max(forecastMs - budgetMs, excessMs) / secondMs))
     const retryAfterMs = Math.min(retryAfterMsMax, seconds * secondMs)
@@ -77,19 +82,21 @@ export class Admission {
   }
 
   /** When a call would be answered if it came now, in milliseconds from now; `undefined` while the speed is unknown. */
-  forecastMs(call: Pick<Applicant, 'accountId' | 'lane' | 'tokens'>, runningTokens: number): number | undefined {
+  forecastMs(call: Call, runningTokens: number): number | undefined {
     return this.#forecastMs(call, runningTokens, this.#clock.monotonicMs())
   }
 
-  #forecastMs(
-    { accountId, lane, tokens }: Pick<Applicant, 'accountId' | 'lane' | 'tokens'>,
-    runningTokens: number,
-    nowMs: number,
-  ): number | undefined {
+  #forecastMs(call: Call, runningTokens: number, nowMs: number, behind: 'promised' | 'waiting' = 'promised'): number | undefined {
+    const { accountId, lane, tokens } = call
     const line = this.#lanes[lane]
-    const all = line.tokens + this.#promises.tokens(lane, nowMs) + tokens
-    const own = line.of(accountId).tokens + this.#promises.tokensOf(accountId, lane) + tokens
-    const accounts = line.accounts + this.#promises.accounts + 1
+    let all = line.tokens + tokens
+    let own = line.of(accountId).tokens + tokens
+    let accounts = line.accounts + 1
+    if (behind === 'promised') {
+      all += this.#promises.tokens(lane, nowMs)
+      own += this.#promises.tokensOf(accountId, lane)
+      accounts += this.#promises.accounts
+    }
     return this.#ms(lane, Math.min(all, own * accounts) + runningTokens, nowMs)
   }
 

@@ -7,7 +7,8 @@ import { type BatchRunner, type BatchRunners, Scheduler, type SchedulerLimits } 
 
 interface SentBatch {
   readonly sequences: readonly Int32Array[]
-  answer(): void
+  /** `broken` are the sequences, by their first token, whose vectors hold a number that is none. */
+  answer(broken?: number): void
   fail(): void
 }
 
@@ -39,9 +40,9 @@ class HandRunners implements BatchRunners {
     const done = () => runner.outstanding--
     this.sent.push({
       sequences,
-      answer: () => {
+      answer: (broken) => {
         done()
-        resolve({ vectors: sequences.map(vectorOf), inferMs: 1 })
+        resolve({ vectors: sequences.map((ids) => (ids[0] === broken ? Float32Array.of(1, Number.NaN) : vectorOf(ids))), inferMs: 1 })
       },
       fail: () => {
         done()
@@ -176,6 +177,132 @@ describe('the scheduler', () => {
     await turn()
     await answerAll(runners)
     expect((await mate).vectors).toEqual([vectorOf(sequence(1))])
+  })
+
+  it('keeps a sequence that kills replicas away from everybody who stood behind it in a pipe', async () => {
+    const runners = new HandRunners(1)
+    const scheduler = new Scheduler(runners, limits, systemClock)
+    const poison = expect(call(scheduler, [sequence(0, 20)])).rejects.toMatchObject({ code: 'engine_failed' })
+    const behind = call(scheduler, [sequence(1, 20)])
+    await turn()
+    expect(runners.sent.map(({ sequences }) => sequences.map((ids) => ids[0]))).toEqual([[0], [1]])
+    const waiting = call(scheduler, [sequence(2, 20)])
+    // The replica dies with the batch it runs and the one in its pipe.
+    for (const batch of runners.sent.splice(0)) batch.fail()
+    await turn()
+    expect(runners.sent.map(({ sequences }) => sequences.map((ids) => ids[0]))).toEqual([[0]])
+    runners.sent.shift()?.fail()
+    await poison
+    await turn()
+    expect(runners.sent.map(({ sequences }) => sequences.map((ids) => ids[0]))).toEqual([[1]])
+    await answerAll(runners)
+    expect((await behind).vectors).toEqual([vectorOf(sequence(1, 20))])
+    expect((await waiting).vectors).toEqual([vectorOf(sequence(2, 20))])
+  })
+
+  it('fails the one whose vector holds a number that is none, after a second try, and answers its batch mates', async () => {
+    const runners = new HandRunners(1)
+    const scheduler = new Scheduler(runners, limits, systemClock)
+    const [broken, mate] = [call(scheduler, [sequence(0)]), call(scheduler, [sequence(1)])]
+    const rejected = expect(broken).rejects.toMatchObject({ code: 'engine_failed' })
+    await turn()
+    runners.sent.shift()?.answer(0)
+    expect((await mate).vectors).toEqual([vectorOf(sequence(1))])
+    await turn()
+    runners.sent.shift()?.answer(0)
+    await rejected
+    const again = [call(scheduler, [sequence(2)]), call(scheduler, [sequence(3)])]
+    await turn()
+    runners.sent.shift()?.answer(2)
+    await turn()
+    await answerAll(runners)
+    expect((await Promise.all(again)).map(({ vectors }) => vectors)).toEqual([[vectorOf(sequence(2))], [vectorOf(sequence(3))]])
+  })
+
+  it('refuses what failed for good without running it again, for a while', async () => {
+    let nowMs = 0
+    const clock = { now: () => nowMs, monotonicMs: () => nowMs }
+    const runners = new HandRunners(1)
+    const scheduler = new Scheduler(runners, limits, clock)
+    const ask = (name: number) =>
+      scheduler.run([sequence(name)], { accountId: 'acct', signal: new AbortController().signal, deadlineMs: nowMs + 60_000 })
+    const poison = expect(ask(0)).rejects.toMatchObject({ code: 'engine_failed' })
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await turn()
+      runners.sent.shift()?.fail()
+    }
+    await poison
+    await expect(ask(0)).rejects.toMatchObject({ code: 'engine_failed' })
+    await turn()
+    expect(runners.sent).toEqual([])
+    nowMs += limits.quarantineMs
+    const later = ask(0)
+    await turn()
+    await answerAll(runners)
+    expect((await later).vectors).toEqual([vectorOf(sequence(0))])
+  })
+
+  it('computes what one account wants several times at once a single time, and shares nothing between accounts', async () => {
+    const runners = new HandRunners(1)
+    const scheduler = new Scheduler(runners, { ...limits, batchTokensMax: 1_000, batchSequencesMax: 100 }, systemClock)
+    const calls = [
+      call(scheduler, [sequence(0), sequence(1), sequence(0)]),
+      call(scheduler, [sequence(1), sequence(2)]),
+      call(scheduler, [sequence(0)], { accountId: 'other' }),
+    ]
+    await turn()
+    expect(runners.sent.flatMap(({ sequences }) => sequences.map((ids) => ids[0])).sort()).toEqual([0, 0, 1, 2])
+    // A call that comes while the batch runs waits for its answer, too.
+    calls.push(call(scheduler, [sequence(2)]))
+    await turn()
+    expect(runners.sent.length).toBe(1)
+    await answerAll(runners)
+    const names = (await Promise.all(calls)).map(({ vectors }) => vectors.map((vector) => vector[0]))
+    expect(names).toEqual([[0, 1, 0], [1, 2], [0], [2]])
+    expect(scheduler.stats.shared).toBe(3)
+  })
+
+  it('keeps computing for those who stay when one of those who share it leaves, and tells all of them when it fails', async () => {
+    const runners = new HandRunners(1)
+    const scheduler = new Scheduler(runners, limits, systemClock)
+    const controller = new AbortController()
+    const blocking = call(scheduler, [sequence(9, 20), sequence(8, 20)])
+    await turn()
+    const leaving = expect(call(scheduler, [sequence(0)], { signal: controller.signal })).rejects.toThrow('gone')
+    const staying = [call(scheduler, [sequence(0)]), call(scheduler, [sequence(0), sequence(1)])]
+    const failed = Promise.all(staying.map((one) => expect(one).rejects.toMatchObject({ code: 'engine_failed' })))
+    controller.abort(new Error('gone'))
+    await leaving
+    expect(scheduler.stats.waitingSequences).toBe(2)
+    for (let batch = runners.sent.shift(); batch !== undefined; batch = runners.sent.shift()) {
+      if (batch.sequences.some((ids) => ids[0] === 0)) batch.fail()
+      else batch.answer()
+      await turn()
+    }
+    await failed
+    await blocking
+    expect(scheduler.stats).toMatchObject({ waitingSequences: 0, runningBatches: 0 })
+  })
+
+  it('lets bulk work overtake bulk work once an interactive call wants it, too', async () => {
+    const runners = new HandRunners(1)
+    const scheduler = new Scheduler(runners, { ...limits, queueTokensMax: 1_000 }, systemClock)
+    const bulk = call(
+      scheduler,
+      [0, 1, 2, 3, 4].map((name) => sequence(name, 20)),
+      { lane: 'bulk' },
+    )
+    await turn()
+    const wanted = call(scheduler, [sequence(4, 20)], { lane: 'interactive' })
+    await turn()
+    const order: (number | undefined)[] = []
+    for (let batch = runners.sent.shift(); batch !== undefined; batch = runners.sent.shift()) {
+      order.push(...batch.sequences.map((ids) => ids[0]))
+      batch.answer()
+      await turn()
+    }
+    await Promise.all([bulk, wanted])
+    expect(order.indexOf(4)).toBeLessThan(order.indexOf(3))
   })
 
   it('drops the waiting work of a caller who left at once, and ignores answers that come too late', async () => {
