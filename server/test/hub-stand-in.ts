@@ -27,6 +27,10 @@ export interface Trouble {
   breakConnections: Map<string, number>
   /** Files that are sent with one byte changed. */
   altered: Set<string>
+  /** Files that stop in the middle, with the connection open. */
+  silent: Set<string>
+  /** Files that are longer than the listing says. */
+  longer: Set<string>
   /** Answers, before any other, with this status; each once. */
   statuses: number[]
   /** The token without which it answers as for a gated repository. */
@@ -47,6 +51,8 @@ export async function openHubStandIn(repositories: Repositories): Promise<HubSta
   const trouble: Trouble = {
     breakConnections: new Map(),
     altered: new Set(),
+    silent: new Set(),
+    longer: new Set(),
     statuses: [],
     token: undefined,
     ranges: true,
@@ -118,10 +124,11 @@ function sendFile(request: IncomingMessage, response: ServerResponse, name: stri
     trouble.ranges && range !== undefined && (ifRange === undefined || ifRange === tag)
       ? Number(/^bytes=(\d+)-$/.exec(range)?.[1])
       : undefined
-  const body = bytes.subarray(from ?? 0)
+  const body = Buffer.concat([bytes.subarray(from ?? 0), Buffer.alloc(trouble.longer.has(name) ? 1 : 0)])
   const headers = { etag: tag, 'content-length': body.length }
   if (from === undefined) response.writeHead(200, headers)
   else response.writeHead(206, { ...headers, 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` })
+  if (trouble.silent.has(name)) return void response.write(body.subarray(0, body.length >> 1))
   const breaks = trouble.breakConnections.get(name) ?? 0
   if (breaks === 0) return void response.end(body)
   trouble.breakConnections.set(name, breaks - 1)

@@ -44,7 +44,10 @@ test('the guide lists every card as it is', () => {
 })
 
 function row({ name, source, licence, family, dimensions, matryoshka, windowTokens, pooling, prompts, score }: ModelCard): string {
-  const from = source.kind === 'hub' ? `[${source.repository}](https://huggingface.co/${source.repository})` : 'comes with Nearfield'
+  const from =
+    source.kind === 'hub'
+      ? `[${source.repository}](https://huggingface.co/${source.repository}/tree/${source.revision})`
+      : 'comes with Nearfield'
   const sizes = [dimensions, ...matryoshka].join(', ')
   const figure = score === undefined ? '' : `[${score.score.toFixed(2)}](${score.source}) ${score.benchmark}`
   const runs = family === 'onnx' ? 'ONNX file' : 'compiled'

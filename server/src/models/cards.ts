@@ -188,7 +188,7 @@ export const modelCards: readonly ModelCard[] = [
     ...onnx,
     name: 'snowflake-arctic-embed-m-v2.0',
     description: 'Retrieval in many languages, long texts.',
-    source: hub('Snowflake/snowflake-arctic-embed-m-v2.0', 'main'),
+    source: hub('Snowflake/snowflake-arctic-embed-m-v2.0', 'f2a7d59d80dfda5b1d14f096f3ce88bb6bf9ebdc'),
     pooling: 'cls',
     dimensions: 768,
     prompts: asymmetric('query: ', '', ''),

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { checkStatus, filePath, type HubFile, type HubRevision, withRetries } from './hub.ts'
@@ -135,20 +135,9 @@ interface Digest {
 /** Large files are known by their SHA-256, small ones by git's SHA-1 of `blob <size>`, a zero byte and the content. */
 async function digestFile(path: string, file: HubFile): Promise<Digest> {
   const sha256 = createHash('sha256')
-  const blob = createHash('sha1').update(`blob ${file.bytes}\0`)
-  for await (const piece of createReadStream(path)) for (const hash of [sha256, blob]) hash.update(piece)
-  const [whole, blobId] = [hex(sha256), hex(blob)]
-  if (file.sha256 !== undefined) {
-    return { sha256: whole, proved: whole === file.sha256, found: `its SHA-256 is ${whole}`, expected: file.sha256 }
-  }
-  return {
-    sha256: whole,
-    proved: blobId === file.blobId,
-    found: `its git blob is ${blobId}`,
-    expected: file.blobId ?? 'a checksum, which the hub does not give',
-  }
-}
-
-function hex(hash: Hash): string {
-  return hash.digest('hex')
+  const blob = file.blobId === undefined ? undefined : createHash('sha1').update(`blob ${file.bytes}\0`)
+  for await (const piece of createReadStream(path)) for (const hash of [sha256, blob]) hash?.update(piece)
+  const whole = sha256.digest('hex')
+  const [kind, found, expected] = blob === undefined ? ['SHA-256', whole, file.sha256] : ['git blob', blob.digest('hex'), file.blobId]
+  return { sha256: whole, proved: found === expected, found: `its ${kind} is ${found}`, expected: expected ?? 'none' }
 }

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type HubStandIn, openHubStandIn, standInCommit } from '../../test/hub-stand-in.ts'
 import { modelRepository } from '../../test/model-repository.ts'
-import { readConfig } from '../config.ts'
+import { type Config, readConfig } from '../config.ts'
 import { lockFolder } from '../storage/folder-lock.ts'
 import { type ModelLibrary, openModelLibrary } from './model-library.ts'
 import { openModelFiles, storeFolder } from './model-store.ts'
@@ -24,9 +24,9 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
-function library(token?: string, dataDirectory = folder): ModelLibrary {
+function library(token?: string, dataDirectory = folder, limits: Partial<Config['hub']> = {}): ModelLibrary {
   const { config } = readConfig({ NEARFIELD_DATA_DIR: dataDirectory, HF_ENDPOINT: hub.endpoint })
-  return openModelLibrary({ ...config, hub: { ...config.hub, retryPauseMs: 1, attemptsMax: 4 } }, { hubToken: token })
+  return openModelLibrary({ ...config, hub: { ...config.hub, retryPauseMs: 1, attemptsMax: 4, ...limits } }, { hubToken: token })
 }
 
 const pull = (what = 'team/small', progress = quiet, token?: string) =>
@@ -159,6 +159,30 @@ test('answers that ask to come back are asked again, a bounded number of times',
   await pull()
   hub.trouble.statuses.push(500, 500, 500, 500)
   await expect(pull('team/small')).rejects.toThrow('answered 500, 4 times')
+})
+
+test.each([
+  ['model.safetensors', 'silent', { idleTimeoutMs: 40 }, /was silent for 0\.04 seconds, 4 times/],
+  ['model.safetensors', 'longer', {}, /longer than the 4096 bytes that are published/],
+  ['config.json', 'longer', {}, /longer than the \d+ bytes that are published/],
+  ['', 'longer', { fileBytesMax: 4_000 }, /model\.safetensors of team\/small has 4096 bytes; 4000 are allowed/],
+  ['', 'longer', { modelBytesMax: 4_000 }, /has 4096 bytes; 4000 are allowed/],
+  ['', 'longer', { filesMax: 3 }, /9 files; 3 are allowed/],
+  ['', 'longer', { listingBytesMax: 100 }, /more than the 100 bytes a listing may have/],
+] as const)('what is too slow or too much is given up (%#)', async (name, trouble, limits, message) => {
+  hub.trouble[trouble].add(name)
+  const request = { what: 'team/small', revision: undefined, name: undefined, signal: new AbortController().signal }
+  await expect(library(undefined, folder, limits).pull(request, quiet)).rejects.toThrow(message)
+})
+
+test('a pull that is called off ends at once and leaves its bytes for the next', async () => {
+  hub.trouble.silent.add('model.safetensors')
+  const stop = new AbortController()
+  const progress = { ...quiet, onBytes: (count: number) => void (count > 0 && stop.abort(new Error('called off'))) }
+  const pulling = library().pull({ what: 'team/small', revision: undefined, name: undefined, signal: stop.signal }, progress)
+  await expect(pulling).rejects.toThrow('called off')
+  expect(await library().installed()).toEqual([])
+  expect((await stored()).some((entry) => entry.endsWith('model.safetensors'))).toBe(true)
 })
 
 test('a redirect away from encryption, or to nowhere, is refused', async () => {
