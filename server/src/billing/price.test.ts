@@ -11,8 +11,7 @@ test('gemini-embedding-001 costs 0.15 dollars a million tokens, rounded up to a 
 test('cached tokens cost a tenth, and a request is rounded up once', () => {
   const cost = (tokens: number, cachedTokens: number) => costOf('gemini-embedding-001', { tokens, cachedTokens }, now)
   expect([cost(1_000_000, 1_000_000), cost(1, 1), cost(10, 4)]).toEqual([15_000_000n, 15n, 960n])
-  const { nanoDollarsPerMillionTokens } = priceOf('gemini-embedding-001', now)
-  expect(nanoDollarsPerMillionTokens % 10n).toBe(0n)
+  for (const { nanoDollarsPerMillionTokens } of prices) expect(nanoDollarsPerMillionTokens % 10n).toBe(0n)
 })
 
 test('a model without a price of its own has the price of any model', () => {

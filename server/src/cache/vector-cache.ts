@@ -56,8 +56,8 @@ export interface CacheEntry {
 /** How much is kept, and for whom. */
 export type CacheSettings = Pick<Config['cache'], 'bytesMax' | 'sharedByAccounts'>
 
-/** After so many keys a long list lets other requests have the thread: about a millisecond. */
-const keysPerTurn = 256
+/** After so many sequences a long list lets other requests have the thread: about a millisecond. */
+const sequencesPerTurn = 256
 
 /** The room's door: the memory of this process and, where there is one, a store behind it. */
 export function createVectorCache(settings: CacheSettings, shared?: SharedVectors): VectorCache {
@@ -65,23 +65,6 @@ export function createVectorCache(settings: CacheSettings, shared?: SharedVector
   const off = memory === undefined && shared === undefined
   let hits = 0
   let misses = 0
-
-  async function keysOf(scope: KeyScope, sequences: readonly Int32Array[]): Promise<Buffer[]> {
-    const prefix = keyPrefix(scope, settings.sharedByAccounts)
-    const keys: Buffer[] = []
-    for (const sequence of sequences) {
-      if (keys.length > 0 && keys.length % keysPerTurn === 0) await setImmediate()
-      keys.push(cacheKey(prefix, sequence))
-    }
-    return keys
-  }
-
-  async function find(keys: readonly Buffer[], dimensions: number): Promise<Known[]> {
-    const vectors = keys.map((key) => memory?.get(key))
-    if (shared !== undefined) await findShared(shared, keys, vectors, dimensions)
-    for (const vector of vectors) vector === undefined ? misses++ : hits++
-    return vectors
-  }
 
   /** Fills the gaps, and remembers here what was found there. */
   async function findShared(store: SharedVectors, keys: readonly Buffer[], vectors: Known[], dimensions: number): Promise<void> {
@@ -99,30 +82,46 @@ export function createVectorCache(settings: CacheSettings, shared?: SharedVector
     }
   }
 
-  function keep(keys: readonly Buffer[], known: readonly Known[], vectors: readonly Float32Array[]): void {
-    const fresh = keys.flatMap((key, index) => {
-      const vector = vectors[index]
-      return known[index] === undefined && vector !== undefined ? [{ key, vector }] : []
-    })
-    if (fresh.length === 0) return
-    for (const { key, vector } of fresh) memory?.put(key, vector)
-    shared?.putMany(fresh)
+  async function keepInTurns(entries: readonly CacheEntry[]): Promise<void> {
+    for (let from = 0; from < entries.length; from += sequencesPerTurn) {
+      if (from > 0) await setImmediate()
+      const turn = entries.slice(from, from + sequencesPerTurn)
+      for (const { key, vector } of turn) memory?.put(key, vector)
+      shared?.putMany(turn)
+    }
   }
 
   return {
     async lookup(scope, sequences, use) {
-      if (off || use === 'off') return { vectors: nothing(sequences.length), keep: () => {} }
-      const keys = await keysOf(scope, sequences)
-      const vectors = use === 'use' ? await find(keys, scope.dimensions) : nothing(sequences.length)
-      return { vectors, keep: (computed) => keep(keys, vectors, computed) }
+      if (off || use === 'off') return { vectors: new Array<Known>(sequences.length).fill(undefined), keep: () => {} }
+      const prefix = keyPrefix(scope, settings.sharedByAccounts)
+      const keys: Buffer[] = []
+      const vectors: Known[] = []
+      for (const sequence of sequences) {
+        if (keys.length > 0 && keys.length % sequencesPerTurn === 0) await setImmediate()
+        const key = cacheKey(prefix, sequence)
+        keys.push(key)
+        vectors.push(use === 'use' ? memory?.get(key) : undefined)
+      }
+      if (use === 'use') {
+        if (shared !== undefined) await findShared(shared, keys, vectors, scope.dimensions)
+        for (const vector of vectors) vector === undefined ? misses++ : hits++
+      }
+      return {
+        vectors,
+        keep(computed) {
+          const fresh = keys.flatMap((key, index) => {
+            const vector = computed[index]
+            return vectors[index] === undefined && vector !== undefined ? [{ key, vector }] : []
+          })
+          // The answer does not wait for it.
+          void keepInTurns(fresh)
+        },
+      }
     },
     stats: () => ({ hits, misses, entries: memory?.entries ?? 0, bytes: memory?.usedBytes ?? 0 }),
     async [Symbol.asyncDispose]() {
       await shared?.[Symbol.asyncDispose]()
     },
   }
-}
-
-function nothing(length: number): Known[] {
-  return new Array<Known>(length).fill(undefined)
 }
