@@ -121,6 +121,11 @@ describe('prepare', () => {
       expect.stringContaining('RETRIEVAL_QUERY had no effect'),
       expect.stringContaining('The last 4 of 8 numbers are zero'),
     ])
+    const cut = request(['a'], { dimensions: 1 })
+    const wide = { ...pooled, dimensionsMin: 1 }
+    expect((await prepare(cut, wide, characters)).warnings).toEqual([expect.stringContaining('nearfield models rotate')])
+    expect((await prepare(cut, { ...wide, model: { ...wide.model, matryoshka: [1] } }, characters)).warnings).toEqual([])
+    expect((await prepare(cut, { ...wide, standIn: false, name: 'turned' }, characters)).warnings).toEqual([])
   })
 
   describe('with prompts', () => {

@@ -132,7 +132,10 @@ function dimensionsOf(request: EmbedRequest, deployment: Deployment): number {
   )
 }
 
-function warningsOf(request: EmbedRequest, dimensions: number, { model }: Deployment): string[] {
+/** Down to this share of its numbers a vector keeps what it says, also of a model that was not trained to be cut. */
+const freeCutShare = 0.5
+
+function warningsOf(request: EmbedRequest, dimensions: number, { name, model, standIn }: Deployment): string[] {
   const warnings: string[] = []
   for (const taskType of new Set([request.taskType].flat())) {
     if (taskType === 'TASK_TYPE_UNSPECIFIED' || model.prompts[taskType] !== undefined) continue
@@ -142,6 +145,13 @@ function warningsOf(request: EmbedRequest, dimensions: number, { model }: Deploy
   if (dimensions > model.dimensions) {
     warnings.push(
       `The last ${dimensions - model.dimensions} of ${dimensions} numbers are zero: ${model.name} makes ${model.dimensions}. Cosines are not changed by this.`,
+    )
+  }
+  // Under a name of its owner a model is turned to the owner's texts, and its cuts keep more.
+  const generic = standIn || name === model.name
+  if (generic && model.matryoshka.length === 0 && dimensions < model.dimensions * freeCutShare) {
+    warnings.push(
+      `${dimensions} of ${model.dimensions} numbers say noticeably less: ${model.name} was not trained to be cut. A rotation fitted on your own texts keeps more: nearfield models rotate.`,
     )
   }
   return warnings
