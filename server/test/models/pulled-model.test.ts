@@ -40,14 +40,14 @@ async function pullFromStandIn(): Promise<void> {
   await using hub = await openHubStandIn({ 'team/xlmr': Object.fromEntries(files) })
   hub.trouble.breakConnections.set('model.safetensors', 1)
   const library = openModels({ NEARFIELD_DATA_DIR: folder.path, HF_ENDPOINT: hub.endpoint })
-  const request = { what: 'team/xlmr', name: 'xlmr', revision: undefined, signal: new AbortController().signal }
+  const request = { what: 'team/xlmr', name: undefined, revision: undefined, signal: new AbortController().signal }
   await library.pull(request, { onStep: () => {}, onWeights: () => {}, onBytes: () => {} })
   await rm(repository, { recursive: true })
 }
 
 async function embed(body: object): Promise<Response> {
   const headers = { 'content-type': 'application/json', 'x-api-key': server.firstKey?.secret ?? '' }
-  return fetch(`${server.url}/v1/xlmr`, { method: 'POST', headers, body: JSON.stringify(body) })
+  return fetch(`${server.url}/v1/team%2Fxlmr`, { method: 'POST', headers, body: JSON.stringify(body) })
 }
 
 test('a pulled model is compiled and served by a server that starts without a network', async () => {
