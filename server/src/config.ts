@@ -81,8 +81,8 @@ export interface Config {
   readonly hosting: {
     /** Installed models that are served; `undefined` means all of them. */
     readonly models: readonly string[] | undefined
-    /** Loaded at start and never unloaded. */
-    readonly pinned: readonly string[]
+    /** Loaded at start and never unloaded; `undefined` means the model that comes with the program, if it is served. */
+    readonly pinned: readonly string[] | undefined
     /** What the replicas of all loaded models together may occupy. */
     readonly memoryBytesMax: number
     /** Replicas of all loaded models together. */
@@ -311,7 +311,7 @@ function hostingSettings(environment: Environment, cores: number): Config['hosti
   const whole = (name: string, fallback: number, least: number, most: number) => wholeNumber(environment, name, fallback, least, most)
   return {
     models: environment.NEARFIELD_MODELS ? names(environment.NEARFIELD_MODELS) : undefined,
-    pinned: names(environment.NEARFIELD_MODELS_PINNED || 'all-minilm-l6-v2'),
+    pinned: environment.NEARFIELD_MODELS_PINNED ? names(environment.NEARFIELD_MODELS_PINNED) : undefined,
     memoryBytesMax: whole('NEARFIELD_MODEL_MEMORY_BYTES_MAX', memoryShare(), 64 * 1024 * 1024, Number.MAX_SAFE_INTEGER),
     replicasTotalMax: whole('NEARFIELD_REPLICAS_TOTAL_MAX', 4 * Math.max(1, cores), 1, 1_024),
     replicasByModel: countsByName(environment, 'NEARFIELD_MODEL_REPLICAS', 64),

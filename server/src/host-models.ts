@@ -48,23 +48,27 @@ export async function hostModels(ground: Ground, { onProgress, embedder = (engin
   const { config, clock, telemetry } = ground
   const { log } = telemetry
   const store = new InstalledCards(config.dataDirectory, (sentence) => log.warn({}, sentence))
-  const cards = new Map<string, ModelCard>()
+  const models = new Map<string, { readonly card: ModelCard; readonly version: string }>()
   /** By deployment. */
   const rotations = new Map<string, Rotation>()
   // Nobody is served during the start, so it may take this thread: a graph that is there is found sooner.
   let compile: Compile = (order) => compileHere(ground, order, onProgress)
   const host = new ModelHost<GatedEngine>({
     limits: config.hosting,
-    load: (name, replicas, signal) => loadEngine(ground, cardNamed(cards, name), replicas, (order) => compile(order, signal)),
+    load: async (name, replicas, signal) => {
+      const { card, version } = models.get(name) ?? unknown(name)
+      return { ...(await loadEngine(ground, card, replicas, (order) => compile(order, signal))), version }
+    },
     measure: ({ engine }) => heldMemory(engine.processIds),
     clock,
     log,
   })
-  const models = new HostedModels({
+  const hosted = new HostedModels({
     host,
     look: async () => {
       const { supply, rotated } = await lookAtSupply(ground, await store.list())
-      for (const { model } of supply.deployments) cards.set(model.name, model)
+      const versions = new Map(supply.offers.map(({ name, version }) => [name, version]))
+      for (const { model: card } of supply.deployments) models.set(card.name, { card, version: versions.get(card.name) ?? '' })
       for (const [name, rotation] of rotated) rotations.set(name, rotation)
       return supply
     },
@@ -73,21 +77,19 @@ export async function hostModels(ground: Ground, { onProgress, embedder = (engin
     clock,
   })
   try {
-    await models.look()
-    refuseMissing(config.hosting.pinned, models)
+    await hosted.look()
+    refuseMissing(config.hosting, hosted, (sentence) => log.warn({}, sentence))
     await host.loadPinned()
   } catch (error) {
     await host.drain()
     throw error
   }
   compile = (order, signal) => compileAside(ground, order, signal)
-  return models
+  return hosted
 }
 
-function cardNamed(cards: ReadonlyMap<string, ModelCard>, name: string): ModelCard {
-  const card = cards.get(name)
-  if (card === undefined) throw new Error(`${name} is hosted but has no card; this is a bug`)
-  return card
+function unknown(name: string): never {
+  throw new Error(`${name} is hosted but was never seen; this is a bug`)
 }
 
 /** The names a server of this data folder would serve now. */
@@ -100,7 +102,9 @@ export async function installedDeployments(ground: Ground): Promise<readonly Dep
 async function lookAtSupply({ config, telemetry }: Ground, stored: readonly InstalledCard[]) {
   const { dataDirectory, hosting } = config
   const warn = (sentence: string) => telemetry.log.warn({}, sentence)
-  const installed = stored.filter(({ card }) => card.name !== allMiniLmL6V2.name)
+  // A pulled model must not take a name that means something else.
+  const taken = new Set(deploymentsOf({ standIn: true }).map(({ name }) => name))
+  const installed = stored.filter(({ card }) => !taken.has(card.name))
   const cards = installed.map(({ card }) => card)
   const own = deploymentsOf(config, cards).filter(({ model }) => hosting.models?.includes(model.name) ?? true)
   const rotatedModels = await readRotatedModels(dataDirectory, own, warn)
@@ -110,21 +114,28 @@ async function lookAtSupply({ config, telemetry }: Ground, stored: readonly Inst
     const shipped = standIn ? await readRotation(model) : undefined
     if (shipped !== undefined) rotated.set(name, shipped)
   }
-  const sizes = new Map(installed.map(({ card, bytes }) => [card.name, bytes]))
+  const files = new Map(installed.map((model) => [model.card.name, model]))
   const supply: ModelSupply = {
     deployments: [...own, ...rotatedModels.map(({ deployment }) => deployment)],
-    offers: [...new Set(own.map(({ model }) => model.name))].map((name) => offerOf(name, sizes.get(name) ?? 0, config)),
+    offers: [...new Set(own.map(({ model }) => model.name))].map((name) => offerOf(name, files.get(name), config)),
   }
   return { supply, rotated }
 }
 
-function offerOf(name: string, fileBytes: number, { hosting, engine }: Config): ModelOffer {
-  const replicas = hosting.replicasByModel.get(name) ?? engine.replicas
-  return { name, replicas, pinned: hosting.pinned.includes(name), bytesPerReplica: replicaBytes + fileBytes }
+function offerOf(name: string, installed: InstalledCard | undefined, { hosting, engine }: Config): ModelOffer {
+  return {
+    name,
+    version: installed?.revision ?? 'packaged',
+    replicas: hosting.replicasByModel.get(name) ?? engine.replicas,
+    pinned: hosting.pinned?.includes(name) ?? name === allMiniLmL6V2.name,
+    bytesPerReplica: replicaBytes + (installed?.bytes ?? 0),
+  }
 }
 
-function refuseMissing(pinned: readonly string[], models: HostedModels): void {
-  const served = new Set(models.list().map(({ deployment }) => deployment.model.name))
+function refuseMissing({ models = [], pinned = [] }: Config['hosting'], hosted: HostedModels, warn: (sentence: string) => void): void {
+  const served = new Set(hosted.list().map(({ deployment }) => deployment.model.name))
+  const absent = models.filter((name) => !served.has(name))
+  if (absent.length > 0) warn(`NEARFIELD_MODELS names ${absent.join(', ')}, which is not installed. It is served as soon as it is.`)
   const missing = pinned.filter((name) => !served.has(name))
   if (missing.length === 0) return
   throw new ModelError(
@@ -133,7 +144,7 @@ function refuseMissing(pinned: readonly string[], models: HostedModels): void {
   )
 }
 
-async function loadEngine(ground: Ground, card: ModelCard, replicas: number, compile: Compile): Promise<GatedEngine> {
+async function loadEngine(ground: Ground, card: ModelCard, replicas: number, compile: Compile): Promise<Omit<GatedEngine, 'version'>> {
   const { config, clock, telemetry } = ground
   let parity: GatedEngine['parity'] = 'unverified'
   const engine = await startEngine({

@@ -9,6 +9,8 @@ import type { Clock } from './time.ts'
 /** An engine that passed its gate. */
 export interface GatedEngine extends HostedEngine {
   readonly engine: Engine
+  /** Which of several files of the model's name it was loaded from. */
+  readonly version: string
   /** `unverified` where there is nothing to compare the graph with. */
   readonly parity: 'verified' | 'unverified'
 }
@@ -75,10 +77,10 @@ export class HostedModels implements Models {
 
   async #look(): Promise<void> {
     const { deployments, offers } = await this.#options.look()
-    const offered = new Set(offers.map(({ name }) => name))
+    const versions = new Map(offers.map(({ name, version }) => [name, version]))
     for (const offer of offers) this.host.offer(offer)
-    for (const { name } of this.host.status()) if (!offered.has(name)) void this.host.withdraw(name)
-    this.#served = new Map(deployments.map((deployment) => [deployment.name, this.#serve(deployment)]))
+    for (const { name } of this.host.status()) if (!versions.has(name)) void this.host.withdraw(name)
+    this.#served = new Map(deployments.map((deployment) => [deployment.name, this.#serve(deployment, versions.get(deployment.model.name))]))
   }
 
   async #lookFor(name: string): Promise<ServedModel> {
@@ -88,11 +90,15 @@ export class HostedModels implements Models {
     throw new NearfieldError('model_not_found', `There is no model "${name}" here. There are: ${[...this.#served.keys()].join(', ')}.`)
   }
 
-  #serve(deployment: Deployment): ServedModel {
-    const lend = ({ engine, [Symbol.dispose]: release }: EngineLease<GatedEngine>): ModelLease => ({
-      ...this.#loadedAs(deployment, engine),
-      [Symbol.dispose]: release,
-    })
+  #serve(deployment: Deployment, version: string | undefined): ServedModel {
+    const lend = ({ engine, [Symbol.dispose]: release }: EngineLease<GatedEngine>): ModelLease => {
+      if (engine.version === version) return { ...this.#loadedAs(deployment, engine), [Symbol.dispose]: release }
+      release()
+      throw new NearfieldError(
+        'unavailable',
+        `The model ${deployment.name} was replaced by another revision just now. Send the request again.`,
+      )
+    }
     return {
       deployment,
       lease: (wish) => {

@@ -47,6 +47,8 @@ export class HostedModel<Engine extends HostedEngine> {
   /** What it occupies, from the moment its loading was decided until its unloading has ended. */
   held: Footprint = nothing
   pinned = false
+  /** Which of several files of this name it is. */
+  version: string
   /** No longer served: forgotten once it is unloaded. */
   withdrawn = false
   /** What one replica occupies: estimated, and measured once it was loaded. */
@@ -68,10 +70,11 @@ export class HostedModel<Engine extends HostedEngine> {
 
   constructor(
     name: string,
-    size: { readonly bytesPerReplica: number; readonly replicas: number },
+    size: { readonly version: string; readonly bytesPerReplica: number; readonly replicas: number },
     surroundings: { readonly clock: Clock; readonly released: (model: HostedModel<Engine>) => void },
   ) {
     this.name = name
+    this.version = size.version
     this.bytesPerReplica = size.bytesPerReplica
     this.replicasWanted = size.replicas
     this.#clock = surroundings.clock

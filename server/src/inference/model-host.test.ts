@@ -82,7 +82,7 @@ function hostOf(
   })
   for (const offer of offers) {
     machine.bytesOf.set(offer.name, offer.bytesPerReplica)
-    host.offer({ replicas: 1, pinned: false, ...offer })
+    host.offer({ version: '1', replicas: 1, pinned: false, ...offer })
   }
   const states = () => Object.fromEntries(host.status().map(({ name, state }) => [name, state]))
   /** Leases a model, uses it for so long, gives it back. */
@@ -249,10 +249,21 @@ test('a model that is offered again keeps its pin and what was measured of it', 
   machine.bytesOf.set('a', 30)
   await settled(request('a'))
   host.pin('a', false)
-  host.offer({ name: 'a', bytesPerReplica: 20, replicas: 4, pinned: true })
+  host.offer({ name: 'a', version: '1', bytesPerReplica: 20, replicas: 4, pinned: true })
   await settled(host.unload('a'))
   await settled(request('a'))
   expect(host.status()).toMatchObject([{ pinned: false, footprint: { replicas: 3, bytes: 90 } }])
+})
+
+test('another version takes the place of the one that is loaded, which answers what it has begun', async () => {
+  const { host, machine, request } = hostOf([{ name: 'a', bytesPerReplica: 20, pinned: true }])
+  await settled(host.loadPinned())
+  const using = request('a', 5_000)
+  host.offer({ name: 'a', version: '2', bytesPerReplica: 20, replicas: 1, pinned: true })
+  const next = request('a')
+  await settled(Promise.all([using, next]))
+  expect(machine.loads).toEqual(['a', 'a'])
+  expect(host.status()).toMatchObject([{ state: 'warm', loads: 2 }])
 })
 
 type Step =

@@ -16,6 +16,8 @@ import type { HeldMemory } from './replica-memory.ts'
 /** A model that may be hosted, and how large it is expected to be. */
 export interface ModelOffer {
   readonly name: string
+  /** Another version takes the place of the one that is loaded. */
+  readonly version: string
   /** Memory of one replica, bytes. What is measured later takes its place. */
   readonly bytesPerReplica: number
   /** Replicas it should have; it gets fewer where memory does not hold so many. */
@@ -83,15 +85,19 @@ export class ModelHost<Engine extends HostedEngine> {
   }
 
   /** Makes a model known. One that is known already keeps its pin, and what was measured of it. */
-  offer({ name, bytesPerReplica, replicas, pinned }: ModelOffer): void {
+  offer(offer: ModelOffer): void {
+    const { name, version, bytesPerReplica, replicas, pinned } = offer
     const { clock } = this.#options
     const known = this.#models.get(name)
-    const model = known ?? new HostedModel<Engine>(name, { bytesPerReplica, replicas }, { clock, released: () => this.#becameIdle() })
+    const model = known ?? new HostedModel<Engine>(name, offer, { clock, released: () => this.#becameIdle() })
     if (known === undefined) this.#models.set(name, model)
     if (known === undefined || known.withdrawn) model.pinned = pinned
     if (model.loads === 0) model.bytesPerReplica = bytesPerReplica
     model.replicasWanted = replicas
     model.withdrawn = false
+    if (model.version === version) return
+    model.version = version
+    if (model.state === 'warm') void this.#unload(model)
   }
 
   /** Unloads a model that is no longer served, and forgets it. */
@@ -313,6 +319,7 @@ export class ModelHost<Engine extends HostedEngine> {
   async #load(model: HostedModel<Engine>, footprint: Footprint): Promise<void> {
     const { clock, load, limits, log } = this.#options
     const startedMs = clock.monotonicMs()
+    const { version } = model
     model.state = 'loading'
     model.held = footprint
     model.failure = undefined
@@ -336,7 +343,7 @@ export class ModelHost<Engine extends HostedEngine> {
     } finally {
       this.#loading--
     }
-    const unwanted = this.#closing.signal.aborted || model.withdrawn
+    const unwanted = this.#closing.signal.aborted || model.withdrawn || model.version !== version
     if (unwanted && model.state === 'warm') await this.#unload(model)
     else this.#makeRoom()
   }
@@ -358,7 +365,9 @@ export class ModelHost<Engine extends HostedEngine> {
     model.state = 'cold'
     if (model.withdrawn) this.#models.delete(model.name)
     log.info({ model: model.name }, 'a model is unloaded')
-    this.#makeRoom()
+    // A pinned one was only replaced by another version.
+    if (model.pinned && !model.withdrawn && !this.#closing.signal.aborted) await this.load(model.name).catch(() => {})
+    else this.#makeRoom()
   }
 
   async #measure(model: HostedModel<Engine>): Promise<void> {

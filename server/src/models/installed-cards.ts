@@ -5,6 +5,7 @@ import { resolveModel } from './resolve-model.ts'
 /** A model of the store: its card and the size of its files. */
 export interface InstalledCard {
   readonly card: ModelCard
+  readonly revision: string
   readonly bytes: number
 }
 
@@ -25,14 +26,14 @@ export class InstalledCards {
     this.#read = new Map()
     for (const { name, revision, bytes } of await installedModels(this.#dataDirectory)) {
       const key = `${name}@${revision}`
-      this.#read.set(key, before.has(key) ? before.get(key) : await this.#readCard(name, bytes))
+      this.#read.set(key, before.has(key) ? before.get(key) : await this.#readCard(name, revision, bytes))
     }
     return [...this.#read.values()].filter((card) => card !== undefined)
   }
 
-  async #readCard(name: string, bytes: number): Promise<InstalledCard | undefined> {
+  async #readCard(name: string, revision: string, bytes: number): Promise<InstalledCard | undefined> {
     try {
-      return { card: (await resolveModel(name, this.#dataDirectory)).card, bytes }
+      return { card: (await resolveModel(name, this.#dataDirectory)).card, revision, bytes }
     } catch (error) {
       this.#onTrouble(`The model ${name} is installed but not served. ${error instanceof Error ? error.message : String(error)}`)
       return undefined
