@@ -45,11 +45,14 @@ const gemmaPrompts: Prompts = {
   FACT_VERIFICATION: 'task: fact checking | query: ',
   CODE_RETRIEVAL_QUERY: 'task: code retrieval | query: ',
 }
-const qwenPrompts = asymmetric(
-  'Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:',
-  '',
-  undefined,
-)
+/** The model's own instruction for search; for the rest those the benchmark gives it (embeddings-benchmark/mteb, FEVER for claims). */
+const qwenPrompts: Prompts = {
+  ...asymmetric(instruct('Given a web search query, retrieve relevant passages that answer the query'), '', ''),
+  FACT_VERIFICATION: instruct('Given a claim, retrieve documents that support or refute the claim'),
+  SEMANTIC_SIMILARITY: instruct('Retrieve semantically similar text.'),
+  CLASSIFICATION: instruct('Classify user passages.'),
+  CLUSTERING: instruct('Identify categories in user passages.'),
+}
 
 const bert = { family: 'bert', windowTokens: 512, matryoshka: [], licence: 'MIT' } as const
 const bge = { ...bert, pooling: 'cls', prompts: bgePrompts } as const
@@ -274,9 +277,13 @@ function mtebEnglish(score: number, source: string): PublishedScore {
   return { benchmark: 'MTEB English v1', score, source }
 }
 
+function instruct(task: string): string {
+  return `Instruct: ${task}\nQuery:`
+}
+
 /** Prompts of a model that tells questions from answers; `like` is for texts that are compared with their like. */
-function asymmetric(query: string, document: string, like: string | undefined): Prompts {
+function asymmetric(query: string, document: string, like: string): Prompts {
   const queries = { RETRIEVAL_QUERY: query, QUESTION_ANSWERING: query, FACT_VERIFICATION: query, CODE_RETRIEVAL_QUERY: query }
-  const likes = like === undefined ? {} : { SEMANTIC_SIMILARITY: like, CLASSIFICATION: like, CLUSTERING: like }
-  return { ...queries, RETRIEVAL_DOCUMENT: document, ...likes } satisfies Partial<Record<Purpose, string>>
+  const likes = { SEMANTIC_SIMILARITY: like, CLASSIFICATION: like, CLUSTERING: like }
+  return { ...queries, RETRIEVAL_DOCUMENT: document, ...likes } satisfies Record<Purpose, string>
 }
