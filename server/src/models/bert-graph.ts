@@ -1,6 +1,7 @@
 import type { BertWeights, Dense, Norm } from './bert-weights.ts'
 import { GraphBuilder, microsoft } from './graph-builder.ts'
 import type { OnnxValue } from './onnx-model.ts'
+import type { OutsideConstants } from './outside-constants.ts'
 import { type PoolingPlan, poolSequences } from './pooling.ts'
 import { lengthsInput, mapSequences } from './sequence-loop.ts'
 import { transpose } from './transpose.ts'
@@ -13,6 +14,8 @@ interface BertGraphOptions extends PoolingPlan {
   /** Longest sequence, special tokens included. */
   readonly windowTokens: number
   readonly linear: LinearNodes
+  /** Takes the constants that are too large for the file itself. */
+  readonly outside?: OutsideConstants
   /** Sees the input of every dense layer; the lists of numbers it returns, and at last the vector, become a second output. */
   readonly observe?: (graph: GraphBuilder, input: string, name: string, channels: number) => readonly string[]
 }
@@ -73,6 +76,7 @@ export function buildBertGraph(weights: BertWeights, options: BertGraphOptions):
       { name: graphInputs.lengths, type: 'int64', shape: ['sequences'] },
     ],
     outputs,
+    options.outside,
   )
 }
 

@@ -4,6 +4,7 @@ import { buildBertGraph, floatLinear } from './bert-graph.ts'
 import { type BertWeights, denseLayers } from './bert-weights.ts'
 import type { CalibrationRecord, ChannelRanges } from './calibration-record.ts'
 import { ModelError } from './model-error.ts'
+import type { OutsideConstants } from './outside-constants.ts'
 import type { PoolingPlan } from './pooling.ts'
 
 /** Runs one text through the graph of `buildCalibrationGraph` and returns its last output. */
@@ -19,9 +20,15 @@ export async function readCalibrationTexts(): Promise<readonly string[]> {
  * The float graph of a model with a second output: the least values of the channels of the first dense layer's input, the
  * greatest ones, the same for every other dense layer, and the vector.
  */
-export function buildCalibrationGraph(weights: BertWeights, windowTokens: number, plan: PoolingPlan): Uint8Array {
+export function buildCalibrationGraph(
+  weights: BertWeights,
+  windowTokens: number,
+  plan: PoolingPlan,
+  outside?: OutsideConstants,
+): Uint8Array {
   return buildBertGraph(weights, {
     ...plan,
+    ...(outside && { outside }),
     name: 'calibration',
     windowTokens,
     linear: floatLinear,

@@ -9,6 +9,7 @@ import type { ModelCard } from './model.ts'
 import { ModelError } from './model-error.ts'
 import { sha256 } from './model-files-on-disk.ts'
 import { committedRecords } from './model-records.ts'
+import { constantsPath, OutsideConstants } from './outside-constants.ts'
 import { quickGoldenTexts } from './parity.ts'
 import { readProven, writeProven } from './whole-file.ts'
 
@@ -70,7 +71,9 @@ async function measure(options: CompileOptions, weights: ModelWeights, folder: s
   const graphPath = path.join(folder, `calibration.${randomUUID()}.onnx`)
   const plan = { pooling: description.pooling, projections: weights.projections }
   try {
-    await writeFile(graphPath, buildCalibrationGraph(weights, card.windowTokens, plan))
+    const outside = new OutsideConstants(path.basename(constantsPath(graphPath)))
+    await writeFile(graphPath, buildCalibrationGraph(weights, card.windowTokens, plan, outside))
+    await writeFile(constantsPath(graphPath), outside.parts)
     const tokenizerPath = files.pathOf(description.tokenizer)
     await using observer = await openObserver({ graphPath, tokenizerPath, windowTokens: card.windowTokens })
     const record = await calibrate(weights, texts, async (text) => (await observer.observe(text)).numbers)
@@ -83,5 +86,6 @@ async function measure(options: CompileOptions, weights: ModelWeights, folder: s
     return record
   } finally {
     await rm(graphPath, { force: true })
+    await rm(constantsPath(graphPath), { force: true })
   }
 }

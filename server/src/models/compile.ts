@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { buildBertGraph, floatLinear } from './bert-graph.ts'
 import { type BertWeights, denseLayers, type Projection, readArchitecture, readBertWeights, readProjection } from './bert-weights.ts'
@@ -11,9 +11,11 @@ import { ModelError } from './model-error.ts'
 import type { ModelFiles } from './model-files.ts'
 import { sha256 } from './model-files-on-disk.ts'
 import type { OpenModel } from './open-model.ts'
+import { constantsPath, OutsideConstants } from './outside-constants.ts'
 import { quantizedLinear } from './quantize.ts'
+import { narrow } from './safetensors.ts'
 import { readTensors, weightFiles } from './weight-files.ts'
-import { linkProven, readProven, writeProven } from './whole-file.ts'
+import { linkProven, provenSha256, writeProven } from './whole-file.ts'
 
 /** What a graph computes with: ours in 8-bit integers or 32-bit floats, or, as `onnx`, whatever the model's own file does. */
 export type Precision = 'int8' | 'fp32' | 'onnx'
@@ -48,7 +50,7 @@ export interface ModelWeights extends BertWeights {
 }
 
 /** Counts up when the compiler makes another graph from the same sources, so that no old file is taken for a new one. */
-const compilerVersion = 4
+const compilerVersion = 5
 /** A protobuf message, and so an .onnx file, cannot be larger. */
 const graphBytesMax = 2 ** 31 - 1
 
@@ -64,8 +66,8 @@ export async function compileModel(options: CompileOptions): Promise<CompiledMod
   const folder = path.join(dataDirectory, 'models', await contentHash(options))
   const graphPath = path.join(folder, `${precision}.onnx`)
   const tokenizer = { tokenizerPath: files.pathOf(description.tokenizer), tokenizerSha256: files.sha256Of(description.tokenizer) }
-  const found = await readProven(graphPath)
-  if (found !== undefined) return { card, precision, graphPath, ...tokenizer, sha256: found.sha256, fresh: false }
+  const found = await findGraph(graphPath)
+  if (found !== undefined) return { card, precision, graphPath, ...tokenizer, sha256: found, fresh: false }
 
   onProgress?.(`Reading the weights of ${card.name}`)
   await mkdir(folder, { recursive: true })
@@ -81,6 +83,18 @@ export function precisionsOf({ family }: Pick<ModelCard, 'family'>): readonly Pr
   return family === 'onnx' ? ['onnx'] : ['int8', 'fp32']
 }
 
+/** The checksum of a whole graph on disk and, where it keeps constants in a file beside it, of a whole such file. */
+async function findGraph(graphPath: string): Promise<string | undefined> {
+  const [graph, constants, hasConstants] = await Promise.all([
+    provenSha256(graphPath),
+    provenSha256(constantsPath(graphPath)),
+    stat(`${constantsPath(graphPath)}.sha256`)
+      .then(() => true)
+      .catch(() => false),
+  ])
+  return hasConstants && constants === undefined ? undefined : graph
+}
+
 async function builtGraph(options: CompileOptions, precision: 'int8' | 'fp32', folder: string): Promise<Uint8Array> {
   const { card, description, onProgress } = options
   const weights = await readWeights(options)
@@ -88,7 +102,16 @@ async function builtGraph(options: CompileOptions, precision: 'int8' | 'fp32', f
     precision === 'fp32' ? floatLinear : quantizedLinear(await readCalibration(options, weights, denseLayers(weights.architecture), folder))
   onProgress?.(`Compiling ${card.name} (${precision})`)
   const plan = { pooling: description.pooling, projections: weights.projections }
-  return buildBertGraph(weights, { ...plan, name: `${card.name}/${precision}`, windowTokens: card.windowTokens, linear })
+  const target = constantsPath(path.join(folder, `${precision}.onnx`))
+  const outside = new OutsideConstants(path.basename(target))
+  // 8-bit products err by far more than a 16-bit float of a word does, and the table is most of a small multilingual model.
+  const words = precision === 'int8' ? narrow(weights.words) : weights.words
+  const graph = buildBertGraph(
+    { ...weights, words },
+    { ...plan, name: `${card.name}/${precision}`, windowTokens: card.windowTokens, linear, outside },
+  )
+  if (outside.bytes > 0) await writeProven(target, outside.parts)
+  return graph
 }
 
 /** The model's own file with what is missing behind it; files it keeps large tensors in must lie beside it. */

@@ -7,6 +7,7 @@ import {
   type OnnxType,
   type OnnxValue,
 } from './onnx-model.ts'
+import type { OutsideConstants } from './outside-constants.ts'
 
 /** The operators that onnxruntime adds to ONNX's own. */
 export const microsoft = 'com.microsoft'
@@ -49,7 +50,7 @@ export class GraphBuilder {
   }
 
   /** @returns the bytes of an .onnx file */
-  encode(name: string, inputs: readonly OnnxValue[], outputs: readonly OnnxValue[]): Uint8Array {
-    return encodeOnnxModel({ ...this.graph(name, inputs, outputs), operatorSets: { '': 17, [microsoft]: 1 } })
+  encode(name: string, inputs: readonly OnnxValue[], outputs: readonly OnnxValue[], outside?: OutsideConstants): Uint8Array {
+    return encodeOnnxModel({ ...this.graph(name, inputs, outputs), operatorSets: { '': 17, [microsoft]: 1 } }, outside)
   }
 }

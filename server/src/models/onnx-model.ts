@@ -1,4 +1,5 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
+import type { OutsideConstants } from './outside-constants.ts'
 
 /** The part of the ONNX format that our graphs need. Field and type numbers are those of the public onnx.proto3. */
 export interface OnnxModel extends OnnxGraph {
@@ -54,18 +55,25 @@ const typeNumbers = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, boolean
 const attributeNumbers = { float: 1, integer: 2, graph: 5, integers: 7 } as const
 /** Version of the file format: the one of ONNX 1.13, old enough for every runtime in use. */
 const irVersion = 8
+/** TensorProto.DataLocation: the numbers lie in another file. */
+const externalLocation = 1
 
-/** The model as the bytes of an .onnx file; the same bytes for the same model. */
-export function encodeOnnxModel(model: OnnxModel): Uint8Array {
+/** The model as the bytes of an .onnx file; the same bytes for the same model. Constants that `outside` takes are left out of it. */
+export function encodeOnnxModel(model: OnnxModel, outside?: OutsideConstants): Uint8Array {
   const writer = new BinaryWriter()
+  outside?.expect(model.constants.reduce((sum, { bytes }) => sum + bytes.length, 0))
   integer(writer, 1, irVersion)
   text(writer, 2, 'nearfield')
-  message(writer, 7, () => writeGraph(writer, model))
+  message(writer, 7, () => writeGraph(writer, model, outside))
   for (const [domain, version] of Object.entries(model.operatorSets)) {
     message(writer, 8, () => {
       text(writer, 1, domain)
       integer(writer, 2, version)
     })
+  }
+  if (outside !== undefined && outside.bytes > 0) {
+    // So that the checksum of the graph stands for its constants, too.
+    message(writer, 14, () => writeEntry(writer, 'constants_sha256', outside.sha256()))
   }
   return writer.finish()
 }
@@ -77,10 +85,10 @@ export function encodeAppendix(graph: OnnxGraph): Uint8Array {
   return writer.finish()
 }
 
-function writeGraph(writer: BinaryWriter, graph: OnnxGraph): void {
+function writeGraph(writer: BinaryWriter, graph: OnnxGraph, outside?: OutsideConstants): void {
   for (const node of graph.nodes) message(writer, 1, () => writeNode(writer, node))
   text(writer, 2, graph.name)
-  for (const constant of graph.constants) message(writer, 5, () => writeConstant(writer, constant))
+  for (const constant of graph.constants) message(writer, 5, () => writeConstant(writer, constant, outside))
   for (const input of graph.inputs) message(writer, 11, () => writeValue(writer, input))
   for (const output of graph.outputs) message(writer, 12, () => writeValue(writer, output))
 }
@@ -111,11 +119,23 @@ function writeNode(writer: BinaryWriter, node: OnnxNode): void {
   text(writer, 7, node.domain)
 }
 
-function writeConstant(writer: BinaryWriter, constant: OnnxConstant): void {
+function writeConstant(writer: BinaryWriter, constant: OnnxConstant, outside?: OutsideConstants): void {
   for (const size of constant.shape) integer(writer, 1, size)
   integer(writer, 2, typeNumbers[constant.type])
   text(writer, 8, constant.name)
-  writer.tag(9, WireType.LengthDelimited).bytes(constant.bytes)
+  const offset = outside?.take(constant.bytes)
+  if (outside === undefined || offset === undefined) {
+    writer.tag(9, WireType.LengthDelimited).bytes(constant.bytes)
+    return
+  }
+  const place = { location: outside.name, offset: `${offset}`, length: `${constant.bytes.length}` }
+  for (const [key, value] of Object.entries(place)) message(writer, 13, () => writeEntry(writer, key, value))
+  integer(writer, 14, externalLocation)
+}
+
+function writeEntry(writer: BinaryWriter, key: string, value: string): void {
+  text(writer, 1, key)
+  text(writer, 2, value)
 }
 
 function writeValue(writer: BinaryWriter, value: OnnxValue): void {

@@ -29,7 +29,15 @@ export type TensorData = { readonly shape: readonly number[]; readonly values: F
 interface Entry {
   readonly type: string
   readonly shape: readonly number[]
-  readonly bytes: Uint8Array
+  /** Where its numbers lie. */
+  readonly begin: number
+  readonly end: number
+}
+
+/** Bytes that need not be in memory all at once. */
+export interface Bytes {
+  readonly length: number
+  slice(begin: number, end: number): Uint8Array
 }
 
 const headerBytesMax = 16 * 1024 * 1024
@@ -37,7 +45,8 @@ const bytesPerNumber: Readonly<Record<string, number>> = { BOOL: 1, U8: 1, I8: 1
 const floatTypes: Readonly<Record<string, FloatTable['type']>> = { F16: 'float16', BF16: 'bfloat16', F32: 'float32' }
 
 /** @throws ModelError, naming `source`, when the bytes are not a whole safetensors file */
-export function readSafetensors(bytes: Uint8Array, source: string): TensorFile {
+export function readSafetensors(file: Uint8Array | Bytes, source: string): TensorFile {
+  const bytes: Bytes = file instanceof Uint8Array ? { length: file.length, slice: (begin, end) => file.subarray(begin, end) } : file
   const { entries, metadata } = readHeader(bytes, source)
 
   function entry(name: string, shape: readonly number[], types: readonly string[]): Entry {
@@ -52,8 +61,8 @@ export function readSafetensors(bytes: Uint8Array, source: string): TensorFile {
   }
 
   function table(name: string, shape: readonly number[]): FloatTable {
-    const { type, bytes: raw } = entry(name, shape, Object.keys(floatTypes))
-    return { type: floatTypes[type] ?? 'float32', bytes: raw }
+    const { type, begin, end } = entry(name, shape, Object.keys(floatTypes))
+    return { type: floatTypes[type] ?? 'float32', bytes: bytes.slice(begin, end) }
   }
 
   return {
@@ -61,7 +70,10 @@ export function readSafetensors(bytes: Uint8Array, source: string): TensorFile {
     metadata,
     has: (name) => entries.has(name),
     floats: (name, shape) => widen(table(name, shape)),
-    integers: (name, shape) => new Int32Array(aligned(entry(name, shape, ['I32']).bytes)),
+    integers(name, shape) {
+      const { begin, end } = entry(name, shape, ['I32'])
+      return new Int32Array(aligned(bytes.slice(begin, end)))
+    },
     table,
   }
 }
@@ -94,13 +106,13 @@ function typeOf(values: TensorData['values']): string {
   return values instanceof Float32Array ? 'F32' : 'I32'
 }
 
-function readHeader(bytes: Uint8Array, source: string): { entries: Map<string, Entry>; metadata: Record<string, string> } {
+function readHeader(bytes: Bytes, source: string): { entries: Map<string, Entry>; metadata: Record<string, string> } {
   const broken = (what: string) => new ModelError(`${source} is not a whole safetensors file: ${what}.`)
   if (bytes.length < 8) throw broken('it is shorter than its length field')
-  const headerLength = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true)
+  const headerLength = Buffer.from(bytes.slice(0, 8)).readBigUInt64LE()
   if (headerLength > headerBytesMax || headerLength > bytes.length - 8) throw broken('its header reaches beyond its end')
   const dataStart = 8 + Number(headerLength)
-  const header = parseObject(new TextDecoder().decode(bytes.subarray(8, dataStart)))
+  const header = parseObject(new TextDecoder().decode(bytes.slice(8, dataStart)))
   if (header === undefined) throw broken('its header is not a JSON object')
   const entries = new Map<string, Entry>()
   const metadata: Record<string, string> = {}
@@ -118,7 +130,7 @@ function readHeader(bytes: Uint8Array, source: string): { entries: Map<string, E
     const size = shape.reduce((product, length) => product * length, width)
     if (range.length !== 2 || end - begin !== size || end > bytes.length - dataStart)
       throw broken(`the bytes of ${name} do not fit its shape`)
-    entries.set(name, { type: dtype, shape, bytes: bytes.subarray(dataStart + begin, dataStart + end) })
+    entries.set(name, { type: dtype, shape, begin: dataStart + begin, end: dataStart + end })
   }
   return { entries, metadata }
 }
@@ -143,6 +155,13 @@ function isSizes(value: unknown): value is number[] {
 /** A copy that starts where a typed array may; a Buffer's own `slice` would not copy. */
 function aligned(raw: Uint8Array): ArrayBuffer {
   return new Uint8Array(raw).buffer
+}
+
+/** A table in 16-bit floats; as it is, where it is no larger or a number would not fit. */
+export function narrow(table: FloatTable): FloatTable {
+  if (table.type !== 'float32') return table
+  const halves = new Float16Array(widen(table))
+  return halves.some((value) => !Number.isFinite(value)) ? table : { type: 'float16', bytes: new Uint8Array(halves.buffer) }
 }
 
 /** The numbers of a table as 32-bit floats; every 16-bit float, of either kind, is one of those. */

@@ -1,6 +1,9 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { ModelError } from './model-error.ts'
 import type { ModelFiles } from './model-files.ts'
-import { readSafetensors, type TensorFile } from './safetensors.ts'
+import { type Bytes, readSafetensors, type TensorFile } from './safetensors.ts'
+import { provenPath } from './whole-file.ts'
 
 const indexSuffix = '.index.json'
 
@@ -18,11 +21,36 @@ export async function weightFiles(files: ModelFiles, name: string): Promise<read
 /** The tensors of weights, whether they lie in one file or in several. @throws ModelError when a file is missing, altered or not whole */
 export async function readTensors(files: ModelFiles, name: string): Promise<TensorFile> {
   const shards: TensorFile[] = []
-  for (const shard of await weightFiles(files, name)) shards.push(readSafetensors(await files.read(shard), shard))
+  for (const shard of await weightFiles(files, name)) shards.push(readSafetensors(await bytesOnDisk(files, shard), shard))
   const [first] = shards
   if (first === undefined) throw new ModelError(`${name} names no file of weights.`)
   return shards.length === 1 ? first : joined(shards, first)
 }
+
+/** A proved file, read piece by piece: weights may be larger than a buffer can be. */
+async function bytesOnDisk(files: ModelFiles, name: string): Promise<Bytes> {
+  const path = await provenPath(files, name)
+  const { size } = await stat(path)
+  return {
+    length: size,
+    slice(begin, end) {
+      const piece = new Uint8Array(end - begin)
+      const file = openSync(path, 'r')
+      try {
+        for (let filled = 0; filled < piece.length; ) {
+          const count = readSync(file, piece, filled, Math.min(piece.length - filled, readBytesMax), begin + filled)
+          if (count === 0) throw new ModelError(`The model file ${path} was cut short while it was read.`)
+          filled += count
+        }
+      } finally {
+        closeSync(file)
+      }
+      return piece
+    },
+  }
+}
+
+const readBytesMax = 2 ** 30
 
 /** What no shard has is looked for in the first, whose message says so. */
 function joined(shards: readonly TensorFile[], first: TensorFile): TensorFile {
