@@ -430,9 +430,10 @@ function databaseUrl(environment: Environment): string | undefined {
 function valkeyUrl(environment: Environment): string | undefined {
   const text = environment.NEARFIELD_VALKEY_URL
   if (text === undefined || text === '') return undefined
-  if (/^(valkey|redis)s?:\/\//.test(text) && URL.canParse(text)) return text.replace(/^valkey/, 'redis')
+  const known = /^(valkey|redis)s?:\/\//.test(text) && URL.canParse(text) && /^\/?\d*$/.test(new URL(text).pathname)
+  if (known) return text.replace(/^valkey/, 'redis')
   throw new ConfigError(
-    'NEARFIELD_VALKEY_URL must be a valkey:// or redis:// address, or valkeys:// or rediss:// for TLS. Leave it out for none.',
+    'NEARFIELD_VALKEY_URL must be a valkey:// or redis:// address, or valkeys:// or rediss:// for TLS, with at most the number of a database after it. Leave it out for none.',
   )
 }
 

@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { createClient } from '@redis/client'
 import { describe, expect, test, vi } from 'vitest'
 import { type ValkeyServer, valkeyServers } from '../../test/valkey-servers.ts'
+import { readConfig } from '../config.ts'
 import { systemClock } from '../time.ts'
 import { ValkeyVectors } from './valkey-vectors.ts'
 import { createVectorCache, type Lookup } from './vector-cache.ts'
@@ -142,4 +143,14 @@ test('behind the memory of a process: what is found there is remembered here, wh
   expect(known(await other.lookup(scope, sequences, 'use'))).toEqual([1, 2])
   expect(known(await one.lookup(scope, sequences, 'use'))).toEqual([1, 2])
   expect(asked).toBe(4)
+})
+
+test('the address may have either name of the protocol; what it cannot be is refused without repeating it', () => {
+  const urlOf = (address: string) => readConfig({ NEARFIELD_VALKEY_URL: address }).secrets.valkeyUrl
+  expect(urlOf('valkeys://user:secret@host:6380/2')).toBe('rediss://user:secret@host:6380/2')
+  expect(urlOf('redis://host')).toBe('redis://host')
+  expect(urlOf('')).toBeUndefined()
+  for (const wrong of ['http://secret@host', 'valkey://secret@host/name', 'secret']) {
+    expect(() => urlOf(wrong)).toThrow(/^NEARFIELD_VALKEY_URL must be (?!.*secret)/)
+  }
 })

@@ -34,15 +34,18 @@ export class ValkeyVectors implements SharedVectors {
   readonly #options: ValkeyOptions
   readonly #prefix: string
   #client: RedisClientType | undefined
+  #coming: RedisClientType | undefined
   #connecting = false
   #closed = false
   #troubled = false
   #awayUntilMs = Number.NEGATIVE_INFINITY
   #writes = 0
 
+  /** Begins to connect, so that the first lookups find it ready. */
   constructor(options: ValkeyOptions) {
     this.#options = options
     this.#prefix = `nearfield:vector:1:${hash('sha256', options.arithmetic).slice(0, 16)}:`
+    void this.#connect()
   }
 
   async getMany(keys: readonly Buffer[], dimensions: number): Promise<readonly Known[]> {
@@ -73,7 +76,7 @@ export class ValkeyVectors implements SharedVectors {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    this.#client?.destroy()
+    for (const client of [this.#client, this.#coming]) if (client?.isOpen) client.destroy()
     this.#client = undefined
   }
 
@@ -96,15 +99,18 @@ export class ValkeyVectors implements SharedVectors {
       maintNotifications: 'disabled',
     })
     client.on('error', (error) => this.#lose(client, error))
+    this.#coming = client
     try {
+      if (this.#closed) return
       await within(client.connect(), settings.connectTimeoutMs)
-      if (this.#closed) client.destroy()
-      else this.#client = client
-      if (this.#troubled && !this.#closed) say('Valkey is back: vectors are looked up there again.')
+      if (this.#closed) return
+      this.#client = client
+      if (this.#troubled) say('Valkey is back: vectors are looked up there again.')
       this.#troubled = false
     } catch (error) {
       this.#lose(client, error)
     } finally {
+      this.#coming = undefined
       this.#connecting = false
     }
   }
@@ -147,11 +153,11 @@ async function within<Result>(work: Promise<Result>, ms: number): Promise<Result
   }
 }
 
-/** The code or the kind of an error: its message may hold the address. */
+/** The code or the class of an error: its message may hold the address. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   if (error.message === 'late') return 'late'
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.constructor.name
 }
 
 function encode({ key, vector }: CacheEntry): Buffer {
