@@ -161,6 +161,17 @@ test('a package of bare weights is read with what its card knows', async () => {
   })
 })
 
+test.each([{ lowercase: true }, { type: 'Lowercase' }, { type: 'Sequence', normalizers: [{ type: 'NFC' }, { type: 'Lowercase' }] }])(
+  'lower case is no obstacle where the tokenizer makes it: %j',
+  async (normalizer) => {
+    const files = {
+      'sentence_bert_config.json': '{"max_seq_length":128,"do_lower_case":true}',
+      'tokenizer.json': JSON.stringify({ normalizer }),
+    }
+    expect((await describe(files)).windowTokens).toBe(128)
+  },
+)
+
 test('names of files that describe a model are told from the rest', () => {
   const wanted = [
     'config.json',
@@ -200,5 +211,14 @@ test('prompts find their purpose by plain names; a default prompt is for the res
     TASK_TYPE_UNSPECIFIED: 'd: ',
     RETRIEVAL_QUERY: 'q: ',
     CLASSIFICATION: 'd: ',
+  })
+  const empty = new Map([
+    ['query', ''],
+    ['document', ''],
+  ])
+  expect(promptsOf({ prompts: empty, defaultPrompt: undefined })).toEqual({})
+  expect(promptsOf({ prompts: empty.set('query', 'q: '), defaultPrompt: undefined })).toMatchObject({
+    RETRIEVAL_QUERY: 'q: ',
+    RETRIEVAL_DOCUMENT: '',
   })
 })

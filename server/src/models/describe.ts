@@ -235,7 +235,9 @@ class DescriptionReader {
 
   async #tokenizerLowers(transformer: string): Promise<boolean> {
     const { normalizer } = await this.fields(`${transformer}tokenizer.json`)
-    return recordOf(normalizer)?.lowercase === true
+    const { normalizers } = recordOf(normalizer) ?? {}
+    const steps = Array.isArray(normalizers) ? normalizers : [normalizer]
+    return steps.map(recordOf).some((step) => step?.type === 'Lowercase' || step?.lowercase === true)
   }
 
   async prompts(): Promise<Pick<ModelDescription, 'prompts' | 'defaultPrompt'>> {

@@ -52,10 +52,12 @@ function cardOf(installed: InstalledModel | undefined, name: string, description
 
 /**
  * The prompts of a repository by purpose. Names are each author's own, so only those whose meaning is plain are taken; the
- * default prompt, which the reference puts before every text that names no other, is taken for the rest.
+ * default prompt, which the reference puts before every text that names no other, is taken for the rest. Prompts that are
+ * all empty are none: sentence-transformers writes them for every model it saves.
  */
 export function promptsOf({ prompts, defaultPrompt }: Pick<ModelDescription, 'prompts' | 'defaultPrompt'>): ModelCard['prompts'] {
   const byPurpose: Partial<Record<TaskType, string>> = {}
+  if ([...prompts.values()].every((prompt) => prompt === '')) return byPurpose
   for (const [purpose, names] of promptNames) {
     const named = names.map((name) => prompts.get(name)).find((prompt) => prompt !== undefined)
     const prompt = named ?? defaultPrompt
