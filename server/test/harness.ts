@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import type { Embedder } from '../src/embedding/embedder.ts'
+import type { Engine } from '../src/inference/engine.ts'
 import { type RunningServer, startServer } from '../src/main.ts'
 import type { NanoDollars } from '../src/money.ts'
 import { freshDataFolder } from './data-folder.ts'
@@ -54,7 +55,7 @@ export const embedPath = '/v1/gemini-embedding-001'
 export interface TestServerOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** Stands between the server and its engine. */
-  readonly embedder?: (engine: Embedder) => Embedder
+  readonly embedder?: (engine: Engine) => Embedder
   /** The test installs models, which other tests must not see. */
   readonly installsModels?: boolean
 }

@@ -11,8 +11,8 @@ export interface ReplicaOptions {
   readonly startTimeoutMs: number
   /** A batch may take this long from the moment it is the oldest one. */
   readonly watchdogMs: number
-  /** What runs in place of `replica-process.ts`: a test's stand-in. */
-  readonly program?: string
+  /** What Node is given in place of `replica-process.ts`: a test's stand-in, after options for Node itself. */
+  readonly program?: readonly string[]
 }
 
 export interface BatchOutcome {
@@ -76,8 +76,8 @@ export class Replica {
 
   constructor(options: ReplicaOptions) {
     this.#options = options
-    const program = options.program ?? fileURLToPath(new URL('./replica-process.ts', import.meta.url))
-    this.#process = spawn(process.execPath, [program, options.graphFile, String(options.threads)], {
+    const program = options.program ?? [fileURLToPath(new URL('./replica-process.ts', import.meta.url))]
+    this.#process = spawn(process.execPath, [...program, options.graphFile, String(options.threads)], {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
       env: replicaEnvironment,
     })
