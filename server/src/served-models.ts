@@ -118,13 +118,15 @@ export class HostedModels implements Models {
     return loaded
   }
 
-  #factsOf(deployment: Deployment, { engine: gated, state }: HostedStatus<GatedEngine>): ModelFacts {
+  #factsOf(deployment: Deployment, { engine: gated, failure }: HostedStatus<GatedEngine>): ModelFacts {
     if (gated !== undefined) {
       const { precision } = gated.engine.compiled
       const space = this.#loadedAs(deployment, gated).space(deployment.dimensionsDefault)
       this.#facts.set(deployment.name, { precision, space, parity: gated.parity })
     }
     const facts = this.#facts.get(deployment.name) ?? { precision: undefined, space: undefined, parity: undefined }
-    return state === 'failed' ? { ...facts, parity: 'failed' } : facts
+    // The engine says so when no graph equals its reference; whatever else went wrong is no matter of parity.
+    const missesReference = failure?.error instanceof NearfieldError && failure.error.code === 'unavailable'
+    return missesReference ? { ...facts, parity: 'failed' } : facts
   }
 }

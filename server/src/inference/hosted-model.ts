@@ -60,7 +60,8 @@ export class HostedModel<Engine extends HostedEngine> {
   wantedMs = 0
   loads = 0
   loadMs = loadMsUnknown
-  failure: { readonly reason: string; readonly untilMs: number } | undefined
+  /** Why it could not be loaded, and when it may be tried again. */
+  failure: { readonly error: Error; readonly untilMs: number } | undefined
   readonly name: string
   readonly #clock: Clock
   readonly #released: (model: HostedModel<Engine>) => void

@@ -180,7 +180,7 @@ test('a loading that fails refuses those who wait, is not repeated for a while, 
   machine.failures = 1
   await expect(settled(request('a'), 1_000)).rejects.toMatchObject({ code: 'unavailable', details: { retryAfterMs: 15_000 } })
   expect(states()).toEqual({ a: 'failed' })
-  expect(host.status()[0]?.failure).toEqual({ reason: 'the weights are gone', retryAfterMs: 15_000 })
+  expect(host.status()[0]?.failure).toEqual({ error: new Error('the weights are gone'), retryAfterMs: 15_000 })
   expect(() => host.lease('a', patient)).toThrow(/tried again in 15 s/)
   await vi.advanceTimersByTimeAsync(15_000)
   await settled(request('a'))

@@ -48,7 +48,7 @@ export interface HostedStatus<Engine> {
   /** How often it was loaded since the server started. */
   readonly loads: number
   /** Why it could not be loaded, and for how many milliseconds it will not be tried again. */
-  readonly failure: { readonly reason: string; readonly retryAfterMs: number } | undefined
+  readonly failure: { readonly error: Error; readonly retryAfterMs: number } | undefined
 }
 
 /**
@@ -162,7 +162,7 @@ export class ModelHost<Engine extends HostedEngine> {
         leases,
         waiting,
         loads,
-        failure: failure && { reason: failure.reason, retryAfterMs },
+        failure: failure && { error: failure.error, retryAfterMs },
       }
     })
   }
@@ -333,11 +333,11 @@ export class ModelHost<Engine extends HostedEngine> {
       await this.#measure(model)
       log.info({ model: model.name, ...model.held, ms: Math.round(model.loadMs) }, 'a model is loaded')
       model.grantWaiting()
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown))
       model.state = 'failed'
       model.held = nothing
-      model.failure = { reason, untilMs: clock.monotonicMs() + limits.failurePauseMs }
+      model.failure = { error, untilMs: clock.monotonicMs() + limits.failurePauseMs }
       log.error({ model: model.name, err: error, retryAfterMs: limits.failurePauseMs }, 'a model could not be loaded')
       model.refuseWaiting(notLoaded(model.name, limits.failurePauseMs, error))
     } finally {

@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { appendFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { openModels } from '../../src/main.ts'
-import { startTestServer, type TestServer } from '../harness.ts'
-import { writeSmallModel } from '../small-model.ts'
+import { expectNothingBilled, startTestServer, type TestServer } from '../harness.ts'
+import { type SmallModelOptions, writeSmallModel } from '../small-model.ts'
 
 const small = 'small-xlm-roberta'
 const minilm = 'all-minilm-l6-v2'
@@ -20,13 +20,15 @@ afterAll(() => server[Symbol.asyncDispose]())
 const embed = (name: string, input: string) => server.post({ input }, { path: `/v1/${name}`, headers: raw })
 const listed = async (name: string) => (await server.get(`/v1/models/${name}`)).json()
 
-/** Installs the small model into the store of the running server, as `nearfield models pull` does. */
-async function install(): Promise<void> {
+/** Installs a small model into the store of the running server, as `nearfield models pull` does. @returns its folder there */
+async function install(name: string, options: SmallModelOptions): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'nearfield-small-'))
-  await writeSmallModel(folder, { family: 'xlm-roberta' })
+  await writeSmallModel(folder, options)
   const library = openModels({ NEARFIELD_DATA_DIR: server.running.ground.config.dataDirectory })
-  await library.pull({ what: folder, name: small, revision: undefined, signal: new AbortController().signal }, silence)
+  const request = { what: folder, name, revision: undefined, signal: new AbortController().signal }
+  const { folder: stored } = await library.pull(request, silence)
   await rm(folder, { recursive: true })
+  return stored
 }
 
 test('the models that come with the server are listed warm, with what a caller must know', async () => {
@@ -64,7 +66,7 @@ test('the list needs a key, in x-api-key or as a bearer token', async () => {
 
 test('a model installed while the server runs is loaded by its first requests, once, beside the others', async () => {
   expect((await embed(small, 'hello world')).status).toBe(404)
-  await install()
+  await install(small, { family: 'xlm-roberta' })
   await vi.waitFor(async () => expect((await listed(small)).state).toBe('cold'), 10_000)
   expect(await listed(small)).toMatchObject({ parity: null, precision: null, space: null, price: { dollars_per_million_tokens: 0.02 } })
   const answers = await Promise.all([...Array.from({ length: 8 }, () => embed(small, 'hello world')), embed(minilm, 'hello world')])
@@ -85,4 +87,37 @@ test('a model that was unloaded gives the same bytes when it is loaded again', a
   const after = await embed(small, 'hello world')
   expect(after.bytes.equals(before.bytes)).toBe(true)
   expect(host.status().find(({ name }) => name === small)).toMatchObject({ loads: 2, state: 'warm' })
+})
+
+test('a model whose files were altered fails alone, unbilled, with the reason for its owner and not for its callers', async () => {
+  const name = 'tester/small-bert'
+  const stored = await install(name, { family: 'bert' })
+  await appendFile(path.join(stored, 'model.safetensors'), 'x')
+  const answer = await expectNothingBilled(server, () => embed('tester%2Fsmall-bert', 'hello world'))
+  expect([answer.status, Number(answer.headers.get('retry-after'))]).toEqual([502, 15])
+  expect(answer.text).toContain('could not be loaded')
+  expect(answer.text).not.toContain(stored)
+  expect(await listed('tester%2Fsmall-bert')).toMatchObject({ id: name, state: 'failed', parity: null })
+  const trouble = server.running.models.host.status().find((status) => status.name === name)?.failure?.error.message
+  expect(trouble).toMatch(/model\.safetensors is not the original/)
+  expect((await embed(small, 'hello world')).status).toBe(200)
+})
+
+test('a model of which another revision is installed is replaced, and its space has another name', async () => {
+  const before = await embed(small, 'hello world')
+  await install(small, { family: 'xlm-roberta', seed: 8 })
+  await vi.waitFor(async () => {
+    await server.get('/v1/models')
+    const after = await embed(small, 'hello world')
+    expect(after.headers.get('x-nearfield-space')).not.toBe(before.headers.get('x-nearfield-space'))
+    expect(after.bytes.equals(before.bytes)).toBe(false)
+  }, 10_000)
+})
+
+test('a model that was removed is not known any more', async () => {
+  await rm(path.join(server.running.ground.config.dataDirectory, 'models', 'store', small), { recursive: true })
+  await vi.waitFor(async () => {
+    await server.get('/v1/models')
+    expect((await embed(small, 'hello world')).status).toBe(404)
+  }, 10_000)
 })

@@ -120,6 +120,6 @@ function toWire(deployment: Deployment, status: HostedStatus<unknown> | undefine
     pinned: status?.pinned ?? false,
     replicas: status?.footprint.replicas ?? 0,
     bytes: Math.round(status?.footprint.bytes ?? 0),
-    trouble: status?.failure?.reason ?? null,
+    trouble: status?.failure?.error.message ?? null,
   }
 }
