@@ -44,7 +44,9 @@ export async function askHub(
   for (let redirects = 0; redirects <= settings.redirectsMax; redirects++) {
     const authorization = token !== undefined && url.origin === home.origin ? { authorization: `Bearer ${token}` } : {}
     const sent = { 'accept-encoding': 'identity', 'user-agent': 'nearfield', ...headers, ...authorization }
-    const response = await watch.during(() => fetch(url, { headers: sent, redirect: 'manual', signal: watch.signal }))
+    const response = await watch.during('could not be reached', () =>
+      fetch(url, { headers: sent, redirect: 'manual', signal: watch.signal }),
+    )
     const location = response.headers.get('location')
     if (response.status < 300 || response.status >= 400 || location === null) return answerOf(response, watch)
     await response.body?.cancel()
@@ -66,7 +68,7 @@ function answerOf(response: Response, watch: SilenceWatch): HubAnswer {
     if (reader === undefined) return
     try {
       for (;;) {
-        const { done, value } = await watch.during(() => reader.read())
+        const { done, value } = await watch.during('broke the connection', () => reader.read())
         if (done) return
         yield value
       }
@@ -79,21 +81,21 @@ function answerOf(response: Response, watch: SilenceWatch): HubAnswer {
 
 interface SilenceWatch {
   readonly signal: AbortSignal
-  /** Waits for one thing, no longer than the timeout. */
-  during<Result>(work: () => Promise<Result>): Promise<Result>
+  /** Waits for one thing, no longer than the timeout; `trouble` says what it means when it fails. */
+  during<Result>(trouble: string, work: () => Promise<Result>): Promise<Result>
 }
 
 function watchSilence(timeoutMs: number, outer: AbortSignal): SilenceWatch {
   const silence = new AbortController()
   return {
     signal: AbortSignal.any([outer, silence.signal]),
-    async during(work) {
+    async during(trouble, work) {
       const timer = setTimeout(() => silence.abort(), timeoutMs)
       try {
         return await work()
       } catch (cause) {
         outer.throwIfAborted()
-        const what = silence.signal.aborted ? `was silent for ${timeoutMs / 1000} seconds` : `broke the connection${codeOf(cause)}`
+        const what = silence.signal.aborted ? `was silent for ${timeoutMs / 1000} seconds` : `${trouble}${codeOf(cause)}`
         throw new PassingTrouble(what, { cause })
       } finally {
         clearTimeout(timer)

@@ -154,6 +154,12 @@ test('what is not there is refused by name', async () => {
   await expect(library().pull({ what: 'team/small', revision: 'v9', name: undefined, signal }, quiet)).rejects.toThrow('no revision v9')
 })
 
+test('a hub that is not there is named, with what the system says', async () => {
+  await hub[Symbol.asyncDispose]()
+  await expect(pull()).rejects.toThrow(`${hub.endpoint} could not be reached (ECONNREFUSED), 4 times.`)
+  hub = await openHubStandIn({})
+})
+
 test('answers that ask to come back are asked again, a bounded number of times', async () => {
   hub.trouble.statuses.push(503, 429)
   await pull()
