@@ -36,27 +36,46 @@ export interface SoakClient {
   readonly pauseMs: number
 }
 
-/** Sends one call after the other until told to stop. */
+const overloaded = 429
+/** A caller who is told to come back later than this goes on with something else. */
+const patienceSeconds = 5
+
+/** Sends one call after the other until told to stop. One that is refused because too much waits is sent again when told to. */
 export async function runClient({ url, account, poor, seed, pauseMs }: SoakClient, tally: SoakTally, stop: AbortSignal): Promise<void> {
   const calls = new SoakCalls(seed)
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const pause = (ms: number) => sleep(ms, undefined, { signal: stop }).catch(() => undefined)
+  let refused: SoakCall | undefined
   while (!stop.aborted) {
-    const dealt = calls.next()
-    const call = poor && dealt.expected.includes(200) ? { ...dealt, expected: [...dealt.expected, 406] } : dealt
-    const { status, text } = await send(agent, url, account.key, call)
+    const call = refused ?? allowing(calls.next(), poor)
+    const { status, text, retryAfterSeconds } = await send(agent, url, account.key, call)
     tally.count(call, status, text)
-    if (pauseMs > 0) await sleep(pauseMs * Math.random())
+    const comesBack = status === overloaded && call.expected.includes(200) && retryAfterSeconds <= patienceSeconds
+    refused = comesBack ? call : undefined
+    await pause(comesBack ? retryAfterSeconds * 1_000 : pauseMs * Math.random())
   }
   agent.destroy()
 }
 
-function send(agent: Agent, url: string, key: string, call: SoakCall): Promise<{ status: number | 'hung up'; text: string }> {
+/** A good call may also be refused for the load, which is no fault, and a poor account's for its credit. */
+function allowing(call: SoakCall, poor: boolean): SoakCall {
+  if (!call.expected.includes(200)) return call
+  return { ...call, expected: [...call.expected, overloaded, ...(poor ? [406] : [])] }
+}
+
+interface SoakAnswer {
+  readonly status: number | 'hung up'
+  readonly text: string
+  readonly retryAfterSeconds: number
+}
+
+function send(agent: Agent, url: string, key: string, call: SoakCall): Promise<SoakAnswer> {
   const headers = { 'x-api-key': key, ...call.headers, 'content-length': Buffer.byteLength(call.body) }
   return new Promise((resolve) => {
     let hungUp: NodeJS.Timeout | undefined
-    const done = (status: number | 'hung up', text: string) => {
+    const done = (status: number | 'hung up', text: string, retryAfter = '') => {
       clearTimeout(hungUp)
-      resolve({ status, text })
+      resolve({ status, text, retryAfterSeconds: Number(retryAfter) })
     }
     const failed = (error: Error) => done(outgoing.destroyed && call.hangUpMs !== undefined ? 'hung up' : 0, error.message)
     const outgoing = request(url + call.path, { agent, method: 'POST', headers }, (reply) => {
@@ -65,7 +84,7 @@ function send(agent: Agent, url: string, key: string, call: SoakCall): Promise<{
       reply.on('error', failed)
       if (call.expected.includes(status)) reply.resume()
       else reply.setEncoding('utf8').on('data', (piece: string) => (text += piece))
-      reply.on('end', () => done(status, text))
+      reply.on('end', () => done(status, text, reply.headers['retry-after']))
     })
     outgoing.on('error', failed)
     if (call.hangUpMs !== undefined) hungUp = setTimeout(() => outgoing.destroy(), call.hangUpMs)

@@ -7,7 +7,7 @@
  * passes when
  *
  * - the memory of server and replicas in the last part is at most 1.1 times that of the sixth, when all is warm,
- * - every call was answered as it should be, none with a 5xx,
+ * - every call was answered as it should be, none with a 5xx; 429 for too much load is right, and heeded,
  * - the server wrote no error, nothing was rejected unhandled (`--unhandled-rejections=strict` would end it), its ledger
  *   adds up, and it drained with exit code 0.
  *
