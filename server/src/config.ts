@@ -63,6 +63,8 @@ export interface Config {
     /** A sequence that failed for good is refused for so long without being run. */
     readonly quarantineMs: number
     readonly batchTokensMax: number
+    /** True measures the best sizes of batches at the first start; the two settings here are then not used. */
+    readonly batchTokensTuned: boolean
     readonly batchSequencesMax: number
     /** A replica that still runs is sent its next batch early only when that many tokens wait. */
     readonly batchTokensAhead: number
@@ -261,6 +263,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
       spareIdleMs: 60_000,
       quarantineMs: 60_000,
       batchTokensMax: whole('NEARFIELD_BATCH_TOKENS_MAX', 384, 256, 65_536),
+      batchTokensTuned: !environment.NEARFIELD_BATCH_TOKENS_MAX && !environment.NEARFIELD_BATCH_TOKENS_AHEAD,
       batchSequencesMax: whole('NEARFIELD_BATCH_SEQUENCES_MAX', 16, 1, 1_024),
       batchTokensAhead: whole('NEARFIELD_BATCH_TOKENS_AHEAD', 96, 1, 65_536),
       batchesPerReplicaMax: 2,

@@ -25,7 +25,7 @@ type Call = Pick<Applicant, 'accountId' | 'lane' | 'tokens'>
 
 /** A call is let in when the forecast needs no more than this part of its time: a forecast is not exact. */
 const patience = 0.8
-/** A call that alone would need so many times what it has is refused for its size; below that the forecast may be wrong. */
+/** A call that alone, at the best speed ever seen, needs so many times what it has is refused for its size; below that it may try. */
 const hopelessTimes = 2
 const secondMs = 1_000
 const retryAfterMsMax = 120_000
@@ -60,8 +60,8 @@ export class Admission {
   admit(applicant: Applicant, runningTokens: number): void {
     const { accountId, lane, tokens, remainingMs } = applicant
     const nowMs = this.#clock.monotonicMs()
-    const onlyMs = this.#ms(lane, tokens, nowMs) ?? 0
-    if (onlyMs > hopelessTimes * remainingMs) throw tooLarge(tokens, onlyMs, remainingMs)
+    const leastMs = this.#rate.best > 0 ? tokens / this.#rate.best : 0
+    if (leastMs > hopelessTimes * remainingMs) throw tooLarge(tokens, leastMs, remainingMs)
     // Who comes at the promised moment stands before those who were promised a later one, and is let in as long as the
     // forecast, whatever it says by now, meets the deadline.
     const redeemed = this.#promises.redeem(accountId, lane, tokens, nowMs)
@@ -138,10 +138,10 @@ class ArrivalRate {
   }
 }
 
-function tooLarge(tokens: number, aloneMs: number, remainingMs: number): NearfieldError {
-  const [needs, has] = [aloneMs, remainingMs].map((ms) => Math.ceil(ms / secondMs))
+function tooLarge(tokens: number, leastMs: number, remainingMs: number): NearfieldError {
+  const [needs, has] = [leastMs, remainingMs].map((ms) => Math.ceil(ms / secondMs))
   return new NearfieldError(
     'payload_too_large',
-    `The request holds ${tokens} tokens, about ${needs} seconds of work, and must be answered within ${has}. Send fewer inputs at once.`,
+    `The request holds ${tokens} tokens, at least ${needs} seconds of work, and must be answered within ${has}. Send fewer inputs at once.`,
   )
 }

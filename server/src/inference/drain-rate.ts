@@ -10,6 +10,7 @@ const stretchMsMin = 50
  */
 export class DrainRate {
   #tokensPerMs: number | undefined
+  #best = 0
   #stretchTokens = 0
   #stretchMs = 0
   #lastAnswerMs: number | undefined
@@ -17,6 +18,12 @@ export class DrainRate {
   /** `expected` is what a measurement at start-up says, tokens per millisecond; it is forgotten like any other past. */
   constructor(expected?: number) {
     this.#tokensPerMs = expected
+    this.#best = expected ?? 0
+  }
+
+  /** The highest it ever was, tokens per millisecond; 0 while nothing is known. */
+  get best(): number {
+    return this.#best
   }
 
   /** Tokens per millisecond, or `undefined` while nothing is known. */
@@ -38,6 +45,7 @@ export class DrainRate {
     const measured = this.#stretchTokens / this.#stretchMs
     const weight = 1 - Math.exp(-this.#stretchMs / memoryMs)
     this.#tokensPerMs = this.#tokensPerMs === undefined ? measured : this.#tokensPerMs + weight * (measured - this.#tokensPerMs)
+    this.#best = Math.max(this.#best, this.#tokensPerMs)
     this.#stretchTokens = 0
     this.#stretchMs = 0
   }

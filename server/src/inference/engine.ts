@@ -3,6 +3,7 @@ import type { Embedder, EmbedOptions, EmbedOutcome, Tokenizer } from '../embeddi
 import { NearfieldError } from '../errors.ts'
 import type { CompiledModel } from '../models/compile.ts'
 import type { Clock } from '../time.ts'
+import { tuneBatches } from './batch-tuning.ts'
 import { type EngineLog, ReplicaPool } from './pool.ts'
 import { BatchFailedError, Replica, ReplicaLostError } from './replica.ts'
 import { Scheduler, type SchedulerStats } from './scheduler.ts'
@@ -74,7 +75,9 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
 
 /** An engine on this graph, or a sentence on why it is refused; then its replicas are gone. */
 async function tryGraph(compiled: CompiledModel, options: EngineOptions): Promise<LocalEngine | string> {
-  const { pool, spare, scheduler } = createReplicas(compiled.graphPath, options)
+  const { settings, clock, log } = options
+  let scheduler: Scheduler | undefined
+  const { pool, spare } = createReplicas(compiled.graphPath, options, () => scheduler?.poolChanged())
   try {
     const [tokenizer] = await Promise.all([loadTokenizer(compiled.tokenizerPath), pool.start()])
     const embed = async (sequences: readonly Int32Array[]) => {
@@ -83,10 +86,18 @@ async function tryGraph(compiled: CompiledModel, options: EngineOptions): Promis
       return (await replica.run(sequences)).vectors
     }
     const refusal = await options.gate({ compiled, tokenizer, embed })
-    if (refusal === undefined)
-      return new LocalEngine({ compiled, tokenizer, pool, spare, scheduler, replicasWanted: options.settings.replicas })
-    await pool.stop()
-    return refusal
+    if (refusal !== undefined) {
+      await pool.stop()
+      return refusal
+    }
+    const { graphPath: graphFile } = compiled
+    const { threadsPerReplica } = settings
+    const tuning = settings.batchTokensTuned
+      ? await tuneBatches({ graphFile, replicas: pool.ready, threadsPerReplica, tokenizer, clock, log })
+      : undefined
+    const extras = { ...(spare && { spare }), tokensPerMs: tuning?.tokensPerMs }
+    scheduler = new Scheduler(pool, { ...settings, ...tuning }, clock, extras)
+    return new LocalEngine({ compiled, tokenizer, pool, spare, scheduler, replicasWanted: settings.replicas })
   } catch (error) {
     await pool.stop()
     if (error instanceof ReplicaLostError || error instanceof BatchFailedError) return error.message
@@ -103,10 +114,9 @@ interface Parts {
   readonly replicasWanted: number
 }
 
-function createReplicas(graphFile: string, { settings, clock, log }: EngineOptions): Pick<Parts, 'pool' | 'spare' | 'scheduler'> {
+function createReplicas(graphFile: string, { settings, clock, log }: EngineOptions, changed: () => void): Pick<Parts, 'pool' | 'spare'> {
   const { threadsPerReplica: threads, startTimeoutMs, watchdogMs, restartPauseMs, stopTimeoutMs } = settings
   const launch = () => new Replica({ graphFile, threads, startTimeoutMs, watchdogMs })
-  const changed = () => scheduler.poolChanged()
   const pool = new ReplicaPool({
     replicas: settings.replicas,
     launch,
@@ -121,8 +131,7 @@ function createReplicas(graphFile: string, { settings, clock, log }: EngineOptio
   const spare = settings.spareReplica
     ? new SpareReplica({ launch, idleMs: settings.spareIdleMs, restartPauseMs, stopTimeoutMs, clock, log, changed })
     : undefined
-  const scheduler = new Scheduler(pool, settings, clock, spare && { spare })
-  return { pool, spare, scheduler }
+  return { pool, spare }
 }
 
 class LocalEngine implements Engine {
