@@ -67,6 +67,33 @@ test('reads a repository of sentence-transformers whole', async () => {
   })
 })
 
+test('reads the files that version 5 writes', async () => {
+  const [transformer, pooler, normalize] = [
+    'base.modules.transformer.Transformer',
+    'sentence_transformer.modules.pooling.Pooling',
+    'base.modules.normalize.Normalize',
+  ]
+  const list = [transformer, pooler, normalize].map((type, idx) => ({
+    idx,
+    name: `${idx}`,
+    path: idx === 0 ? '' : `${idx}_X`,
+    type: `sentence_transformers.${type}`,
+  }))
+  const description = await describe({
+    'modules.json': JSON.stringify(list),
+    '1_X/config.json': JSON.stringify({ embedding_dimension: 32, pooling_mode: 'lasttoken', include_prompt: true }),
+    '2_X/config.json': JSON.stringify({ module_input_name: 'sentence_embedding', module_output_name: 'sentence_embedding' }),
+    'sentence_bert_config.json': JSON.stringify({
+      transformer_task: 'feature-extraction',
+      module_output_name: 'token_embeddings',
+      unpad_inputs: null,
+    }),
+    'tokenizer_config.json': JSON.stringify({ model_max_length: 200 }),
+    'config_sentence_transformers.json': JSON.stringify({ prompts: { query: '', document: '' }, similarity_fn_name: 'dot' }),
+  })
+  expect(description).toMatchObject({ pooling: 'last', dimensions: 32, windowTokens: 200, normalizes: true })
+})
+
 test('reads Dense modules in their order, and the last one decides the dimensions', async () => {
   const { dimensions, dense: found, normalizes } = await describe(dense())
   expect([dimensions, normalizes]).toEqual([8, true])
@@ -78,6 +105,7 @@ test.each([
   [{ pooling_mode_mean_tokens: true }, 'mean'],
   [{ pooling_mode_lasttoken: true }, 'last'],
   [{ pooling_mode: 'mean' }, 'mean'],
+  [{ pooling_mode: 'cls', pooling_mode_mean_tokens: true }, 'cls'],
 ])('pooling %j is %s', async (fields, expected) => {
   expect((await describe(pooling(fields))).pooling).toBe(expected)
 })
@@ -87,7 +115,18 @@ test.each([
   [pooling({ pooling_mode_mean_tokens: true, pooling_mode_cls_token: true }), 'pools by mean_tokens and cls_token'],
   [pooling({ pooling_mode_weightedmean_tokens: true }), 'pools by weightedmean_tokens'],
   [pooling({}), 'pools by nothing'],
-  [pooling({ pooling_mode_mean_tokens: true, include_prompt: false }), 'leaves the prompt out of the pooling'],
+  [pooling({ pooling_mode_mean_tokens: true, include_prompt: false }), 'include_prompt false'],
+  [pooling({ pooling_mode: ['mean', 'max'] }), 'pools by mean and max'],
+  [dense({ use_residual: true }), 'use_residual true'],
+  [dense({ module_input_name: 'token_embeddings' }), 'module_input_name "token_embeddings"'],
+  [{ '2_Normalize/config.json': '{"module_input_name":"token_embeddings"}' }, 'module_input_name "token_embeddings"'],
+  [{ 'sentence_bert_config.json': '{"transformer_task":"fill-mask"}' }, 'transformer_task "fill-mask"'],
+  [{ 'sentence_bert_config.json': '{"query_length":32}' }, 'query_length 32'],
+  [{ 'modules.json': '[{"path":"","type":"sentence_transformers.models.Transformer","kwargs":{"task":"x"}}]' }, 'takes further arguments'],
+  [
+    { ...modules('Transformer', 'Pooling'), 'config_sentence_transformers.json': '{"similarity_fn_name":"dot"}' },
+    'similarity_fn_name "dot"',
+  ],
   [{ '1_Pooling/config.json': undefined }, 'it has no 1_Pooling/config.json'],
   [modules('Transformer', 'Pooling', 'LSTM'), 'unknown type sentence_transformers.models.LSTM'],
   [modules('Transformer', 'WeightedLayerPooling'), 'unknown type'],
