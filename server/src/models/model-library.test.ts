@@ -83,7 +83,7 @@ test('a pull that was given up goes on from its bytes the next time, and no read
 
 test('tries are counted only while nothing is gained, so a long file may break many times', async () => {
   await hub[Symbol.asyncDispose]()
-  hub = await openHubStandIn({ 'team/long': modelRepository({ 'model.safetensors': 'w'.repeat(20 * 1024 * 1024) }) })
+  hub = await openHubStandIn({ 'team/long': modelRepository({ 'model.safetensors': 'w'.repeat(9 * 1024 * 1024) }) })
   hub.trouble.breakConnections.set('model.safetensors', 5)
   expect(await pull('team/long')).toMatchObject({ fresh: true })
   expect(hub.requests.filter(({ host }) => host === 'store').length).toBe(6)
