@@ -13,6 +13,8 @@ export interface Config {
   readonly logLevel: 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
   /** False refuses to serve gemini-embedding-001 by the local model. */
   readonly standIn: boolean
+  /** Names of OpenAI's models that stand for models of this server, which every answer then names. */
+  readonly openAiAliases: ReadonlyMap<string, string>
   /** Plan of the accounts that the server and the command line make. */
   readonly defaultPlan: 'free' | 'pro' | 'unlimited'
   readonly http: {
@@ -233,6 +235,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
     dataDirectory: path.resolve(environment.NEARFIELD_DATA_DIR || 'data'),
     logLevel: oneOf(environment, 'NEARFIELD_LOG_LEVEL', logLevels, 'info'),
     standIn: oneOf(environment, 'NEARFIELD_STAND_IN', onOff, 'on') === 'on',
+    openAiAliases: namesByName(environment, 'NEARFIELD_OPENAI_ALIASES'),
     defaultPlan: oneOf(environment, 'NEARFIELD_DEFAULT_PLAN', plans, 'unlimited'),
     http: {
       bodyBytesMax: whole('NEARFIELD_BODY_BYTES_MAX', 4 * 1024 * 1024, 1_024, 64 * 1024 * 1024),
@@ -369,6 +372,16 @@ function cacheBytes(bytes: number): number {
 
 function names(text: string): readonly string[] {
   return text.split(',').flatMap((name) => name.trim() || [])
+}
+
+/** A list such as `text-embedding-3-small=all-minilm-l6-v2`. */
+function namesByName(environment: Environment, variable: string): ReadonlyMap<string, string> {
+  const entries = names(environment[variable] ?? '').map((entry) => {
+    const [, alias, name] = /^([^=\s]+)\s*=\s*([^=\s]+)$/.exec(entry) ?? []
+    if (alias !== undefined && name !== undefined) return [alias, name] as const
+    throw new ConfigError(`${variable} holds "${entry}"; every entry must be a name, "=" and a model, such as ada=all-minilm-l6-v2.`)
+  })
+  return new Map(entries)
 }
 
 /** A list such as `bge-m3=1,e5-small-v2=4`. */

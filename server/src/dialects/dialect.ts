@@ -2,20 +2,24 @@ import type { EmbedRequest, EmbedTimings, InputReport } from '../embedding/reque
 import type { NearfieldError } from '../errors.ts'
 import type { NanoDollars } from '../money.ts'
 
-/**
- * The shape of a wire format we speak: pure translators between its bytes and the one embedding request of the server.
- * `Call` is what the dialect itself must remember between decoding a request and encoding its answer.
- */
-export interface Dialect<Call extends DecodedCall> {
+/** What a dialect is before a call has been understood: how calls are signed, and how they are told no. */
+export interface Wire {
   readonly name: string
   /**
    * The API key of a request, `undefined` when it carries none.
    * @throws NearfieldError `invalid_api_key` when the credential has a form that this dialect never accepts
    */
   credential(headers: RequestHeaders): string | undefined
-  encode(answer: EmbedAnswer, call: Call, headers: RequestHeaders): WireReply
   /** The envelope of an error, whatever stage it comes from. */
   refuse(error: NearfieldError): WireReply
+}
+
+/**
+ * The shape of a wire format we speak: pure translators between its bytes and the one embedding request of the server.
+ * `Call` is what the dialect itself must remember between decoding a request and encoding its answer.
+ */
+export interface Dialect<Call extends DecodedCall> extends Wire {
+  encode(answer: EmbedAnswer, call: Call, headers: RequestHeaders): WireReply
 }
 
 /** Header names in lower case, as Node gives them. */

@@ -39,7 +39,7 @@ const charactersPerTurn = 65_536
  * length of the texts.
  *
  * @throws NearfieldError `invalid_request` for dimensions out of range or an input without any token, which has no
- * meaning to embed; `input_too_long`. Both carry `details.field`, and `details.index` where one input is at fault
+ * meaning to embed; `input_too_long`, also for more than `request.tokensMax` in all. Both carry `details.field`, and `details.index` where one input is at fault
  */
 export async function prepare(request: EmbedRequest, deployment: Deployment, tokenizer: Tokenizer): Promise<Prepared> {
   const dimensions = dimensionsOf(request, deployment)
@@ -57,6 +57,7 @@ export async function prepare(request: EmbedRequest, deployment: Deployment, tok
     contents.push(used)
     for (const window of windows) sequences.push(window)
     tokensBilled += report.tokensUsed
+    if (tokensBilled > (request.tokensMax ?? Number.POSITIVE_INFINITY)) throw tooManyTokens(index, request)
     charactersThisTurn += text.length
     if (charactersThisTurn > charactersPerTurn && index + 1 < request.inputs.length) {
       charactersThisTurn = 0
@@ -101,6 +102,14 @@ function splitPrompted(ids: Int32Array, prompt: string, contentTokensMax: number
   const lead = promptLength(ids, tokenizer.encode(prompt, contentTokensMax - 1))
   const startIds = [...tokenizer.startIds, ...ids.subarray(0, lead)]
   return splitWindows(ids.subarray(lead), contentTokensMax - lead, { startIds, endIds: tokenizer.endIds })
+}
+
+function tooManyTokens(index: number, { tokensMax = 0 }: EmbedRequest): NearfieldError {
+  return new NearfieldError(
+    'input_too_long',
+    `Up to input ${index} the request has more than the ${tokensMax} tokens it may have in all. Split the list: max ${tokensMax} tokens per request.`,
+    { details: { field: 'input', index, tokensMax, tooManyTokens: true } },
+  )
 }
 
 function emptyInput(index: number): NearfieldError {

@@ -37,6 +37,8 @@ export interface EmbedRequest {
   /** The dialect turns the vectors into it last, so nothing before knows of it; signs need whole bytes of dimensions. */
   readonly outputType: OutputType
   readonly truncate: Truncate
+  /** Tokens of all inputs together that the dialect allows; left out, any number. */
+  readonly tokensMax?: number
 }
 
 /** The purpose of one of the inputs. */

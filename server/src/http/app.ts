@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Principal } from '../access/principal.ts'
 import type { Config } from '../config.ts'
 import type { WireReply } from '../dialects/dialect.ts'
@@ -12,6 +12,7 @@ import { retryHeaders } from './rate-limit-headers.ts'
 import { readBodiesStrictly, refuseEncodedBody } from './read-body.ts'
 import { sendWire } from './send.ts'
 import { validationError } from './validation-message.ts'
+import type { RequestHead } from './wire-of.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -33,8 +34,8 @@ export interface AppSurroundings {
   isDraining(): boolean
   /** Told of every answered request, after the log. */
   onRequestDone?(record: RequestRecord): void
-  /** The envelope of errors that belong to no dialect's routes. */
-  refuse(error: NearfieldError): WireReply
+  /** The envelope of an error, in the dialect of the request; of bytes that never became a request there is no head. */
+  refuse(error: NearfieldError, head?: RequestHead): WireReply
 }
 
 /** A Fastify application with our limits, strict bodies, ids, errors and one log line a request; no routes yet. */
@@ -59,7 +60,7 @@ export function createApp(surroundings: AppSurroundings): FastifyInstance {
     frameworkErrors: (thrown, request, reply) => {
       // No hook has run for these.
       request.arrivedMs = clock.monotonicMs()
-      return sendRefusal(reply.header('x-request-id', request.id), surroundings, catalogued(thrown))
+      return sendRefusal(request, reply.header('x-request-id', request.id), surroundings, catalogued(thrown))
     },
     clientErrorHandler: (thrown, socket) => {
       if (thrown.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
@@ -93,7 +94,7 @@ export function createApp(surroundings: AppSurroundings): FastifyInstance {
   app.setErrorHandler((thrown, request, reply) => {
     const error = catalogued(thrown)
     telemetry.requestFailed(request.id, error)
-    return sendRefusal(reply, surroundings, error)
+    return sendRefusal(request, reply, surroundings, error)
   })
   app.addHook('onResponse', (request, reply, done) => {
     const record = {
@@ -111,8 +112,13 @@ export function createApp(surroundings: AppSurroundings): FastifyInstance {
   return app
 }
 
-function sendRefusal(reply: FastifyReply, { refuse, clock }: AppSurroundings, error: NearfieldError): FastifyReply {
-  return sendWire(reply.headers(retryHeaders(error, clock.now())), refuse(error))
+function sendRefusal(
+  { url, headers }: FastifyRequest,
+  reply: FastifyReply,
+  { refuse, clock }: AppSurroundings,
+  error: NearfieldError,
+): FastifyReply {
+  return sendWire(reply.headers(retryHeaders(error, clock.now())), refuse(error, { url, headers }))
 }
 
 /** A reply to bytes that never became a request, so there is nobody else to write it. */

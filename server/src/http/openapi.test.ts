@@ -24,6 +24,7 @@ test('the documented routes are the public ones, all of them', async () => {
     ['/v1/estimate', ['post']],
     ['/v1/similarity', ['post']],
     ['/v1/rerank', ['post']],
+    ['/v1/embeddings', ['post']],
     ['/v1/models', ['get']],
     ['/v1/models/{name}', ['get']],
     ['/metrics', ['get']],

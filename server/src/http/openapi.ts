@@ -35,6 +35,11 @@ function description(version: string) {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: 'http://127.0.0.1:8080' }],
-    components: { securitySchemes: { apiKey: { type: 'apiKey' as const, in: 'header' as const, name: 'x-api-key' } } },
+    components: {
+      securitySchemes: {
+        apiKey: { type: 'apiKey' as const, in: 'header' as const, name: 'x-api-key' },
+        bearer: { type: 'http' as const, scheme: 'bearer' },
+      },
+    },
   }
 }

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { openai } from '../dialects/openai/openai.ts'
 import { segmind } from '../dialects/segmind/segmind.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Services } from '../serve.ts'
@@ -8,7 +9,9 @@ import { refuseOtherMethods } from './method-not-allowed.ts'
 import { metricsRoute } from './metrics-route.ts'
 import { modelsRoutes } from './models-routes.ts'
 import { neighbourRoutes } from './neighbour-routes.ts'
+import { openAiRoutes } from './openai-routes.ts'
 import { segmindRoutes } from './segmind-routes.ts'
+import { wireOf } from './wire-of.ts'
 
 export interface PublicSurroundings extends Omit<AppSurroundings, 'refuse'> {
   readonly services: Services
@@ -20,12 +23,17 @@ export interface PublicSurroundings extends Omit<AppSurroundings, 'refuse'> {
 
 /** The application that callers see. */
 export function createPublicApp({ services, readiness, metrics, describe, ...surroundings }: PublicSurroundings): FastifyInstance {
-  const app = createApp({ ...surroundings, onRequestDone: (record) => metrics?.requestDone(record), refuse: segmind.refuse })
+  const app = createApp({
+    ...surroundings,
+    onRequestDone: (record) => metrics?.requestDone(record),
+    refuse: (error, head) => wireOf(head).refuse(error),
+  })
   describe?.(app)
   const others = refuseOtherMethods(app)
   app.register(healthRoutes, { readiness })
   app.register(segmindRoutes, { dialect: segmind, services, limits: surroundings.config.http })
   app.register(neighbourRoutes, { dialect: segmind, services, limits: surroundings.config.http })
+  app.register(openAiRoutes, { dialect: openai, services, limits: surroundings.config.http, aliases: surroundings.config.openAiAliases })
   app.register(modelsRoutes, { services })
   const openTo = surroundings.config.http.metrics
   if (metrics !== undefined && openTo !== 'off') app.register(metricsRoute, { metrics, access: services.access, openTo })

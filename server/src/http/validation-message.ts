@@ -8,7 +8,8 @@ import { shown } from './strict-json.ts'
  */
 export function validationError(errors: readonly FastifySchemaValidationError[]): NearfieldError {
   const failure = deepest(errors)
-  const place = placeOf(failure?.instancePath ?? '')
+  const pointer = failure?.instancePath ?? ''
+  const place = placeOf(pointer)
   const unknownField = failure?.keyword === 'additionalProperties' ? failure.params.additionalProperty : undefined
   const schema = parentSchema(failure)
   if (typeof unknownField === 'string') {
@@ -16,8 +17,8 @@ export function validationError(errors: readonly FastifySchemaValidationError[])
     return invalid(`${shown(unknownField)} is not a field of this request. The fields are ${known}.`)
   }
   const missing = failure?.keyword === 'required' ? failure.params.missingProperty : undefined
-  if (typeof missing === 'string') return invalid(`${place} lacks the field \`${missing}\`.`)
-  return invalid(`${place} must be ${describe(schema)}.`)
+  if (typeof missing === 'string') return invalid(`${place} lacks the field \`${missing}\`.`, missing)
+  return invalid(`${place} must be ${describe(schema)}.`, pointer.split('/')[1])
 }
 
 /** Of the alternatives of an `anyOf`, the one that fitted furthest says most; the last report of all names the whole. */
@@ -66,6 +67,6 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function invalid(message: string): NearfieldError {
-  return new NearfieldError('invalid_request', message)
+function invalid(message: string, field = ''): NearfieldError {
+  return new NearfieldError('invalid_request', message, { details: field === '' ? {} : { field } })
 }

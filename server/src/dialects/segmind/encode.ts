@@ -1,6 +1,7 @@
 import { type OutputVector, readingOf, toOutputType } from '../../embedding/output-type.ts'
 import { accountingHeaders } from '../accounting.ts'
 import { BodyWriter, littleEndianBytes } from '../body-writer.ts'
+import { describeInHeaders } from '../describing-headers.ts'
 import type { EmbedAnswer, RequestHeaders, WireReply } from '../dialect.ts'
 import { answerFormat } from './accept.ts'
 import type { SegmindCall } from './decode.ts'
@@ -19,7 +20,7 @@ export function encode(answer: EmbedAnswer, call: SegmindCall, requestHeaders: R
   const format = answerFormat(requestHeaders.accept?.toString())
   if (format === 'application/json') return { status: 200, headers, body: encodeJson(vectors, answer, call) }
   headers['content-type'] = format === 'application/octet-stream' ? format : `${format}; charset=utf-8`
-  describeInHeaders(headers, answer, call)
+  describeInHeaders(headers, answer, call.request, call.warnings)
   if (format === 'application/octet-stream') return { status: 200, headers, body: Buffer.concat(vectors.map(littleEndianBytes)) }
   return { status: 200, headers, body: encodeLines(vectors, format === 'text/csv' ? comma : space) }
 }
@@ -67,19 +68,6 @@ function aboutTheNumbers({ request: { outputType }, encoding }: SegmindCall) {
 
 function truncatedInputs(answer: EmbedAnswer): number[] {
   return answer.reports.flatMap((report, index) => (report.truncated ? [index] : []))
-}
-
-/** A body of bare numbers cannot say what the JSON says beside them, so the headers do. */
-function describeInHeaders(headers: Record<string, string>, answer: EmbedAnswer, call: SegmindCall): void {
-  const truncated = truncatedInputs(answer)
-  const warnings = [...call.warnings, ...answer.notes]
-  headers['x-nearfield-model'] = answer.model
-  headers['x-nearfield-dimensions'] = String(answer.vectors[0]?.length ?? 0)
-  if (call.request.outputType !== 'float') headers['x-nearfield-output-dtype'] = call.request.outputType
-  headers['x-nearfield-tokens'] = String(answer.tokens)
-  headers['x-nearfield-cached-tokens'] = String(answer.cachedTokens)
-  if (truncated.length > 0) headers['x-nearfield-truncated'] = String(truncated.length)
-  if (warnings.length > 0) headers['x-nearfield-warnings'] = warnings.join(' ').replaceAll(/[^\x20-\x7e]/g, '?')
 }
 
 /** One vector a line. */

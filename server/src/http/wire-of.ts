@@ -1,0 +1,29 @@
+import type { RequestHeaders, Wire } from '../dialects/dialect.ts'
+import { openai } from '../dialects/openai/openai.ts'
+import { segmind } from '../dialects/segmind/segmind.ts'
+
+/** What is known of a request before anything else of it is read. */
+export interface RequestHead {
+  readonly url: string
+  readonly headers: RequestHeaders
+}
+
+/** Paths that one dialect owns, the longer ones first. */
+const owners: readonly (readonly [RegExp, Wire])[] = [
+  [/^\/openai\//, openai],
+  [/^\/v1beta\/openai\//, openai],
+  [/^\/v1\/embeddings(?:[/?]|$)/, openai],
+]
+
+/** Paths that several dialects have in common: there the form of the credential decides. */
+const shared = /^\/v1\/(?:models|files|batches)(?:[/?]|$)/
+
+/**
+ * The dialect a request speaks, by its path where one dialect owns that, by its credential where several share it. Errors
+ * are written in it even before there is a route.
+ */
+export function wireOf(head: RequestHead | undefined): Wire {
+  if (head === undefined) return segmind
+  for (const [path, wire] of owners) if (path.test(head.url)) return wire
+  return shared.test(head.url) && head.headers.authorization !== undefined ? openai : segmind
+}
