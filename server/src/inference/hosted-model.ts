@@ -56,6 +56,8 @@ export class HostedModel<Engine extends HostedEngine> {
   replicasWanted: number
   /** When a lease on it last ended, or when it became warm. */
   usedMs = 0
+  /** When it became warm. */
+  warmMs = 0
   /** When the first of those that wait began to; the order in which models are given room. */
   wantedMs = 0
   loads = 0

@@ -159,6 +159,24 @@ test('a model that is never idle makes room between two requests, and returns', 
   await settled(streams)
 })
 
+test('models that take turns stay at least as long as loading them took', async () => {
+  const { machine, request } = hostOf([
+    { name: 'a', bytesPerReplica: 60 },
+    { name: 'b', bytesPerReplica: 60 },
+  ])
+  machine.loadMs = 4_000
+  let [stopped, answered] = [false, 0]
+  const caller = async (name: string) => {
+    while (!stopped) await request(name, 50).then(() => answered++)
+  }
+  const callers = Promise.all([caller('a'), caller('b')])
+  await vi.advanceTimersByTimeAsync(80_000)
+  stopped = true
+  expect(machine.loads.length).toBeLessThanOrEqual(12)
+  expect(answered).toBeGreaterThan(500)
+  await settled(callers)
+})
+
 test('a model that cannot fit is refused in a sentence, at once and without unloading anything', async () => {
   const { host, states, request } = hostOf([
     { name: 'small', bytesPerReplica: 20 },

@@ -64,10 +64,11 @@ export interface HostedStatus<Engine> {
  *
  * Room is a sum: what the models that are loading, warm or unloading occupy never exceeds the budget of memory and
  * replicas. Models are given room in the order in which they were first asked for, so a large one is not overtaken for
- * ever by small ones. Room is made by unloading idle models, least recently used first, and only where that suffices; a
- * model that waited `roomPatienceMs` also gets the room of models that are never idle: their running requests end, their
- * next ones wait. Pinned models stay. What loads is counted as estimated, what is warm as measured, again and again,
- * because a process grows; should that exceed the budget, idle models leave.
+ * ever by small ones. Room is made by unloading idle models, least recently used first, and only where that suffices. A
+ * model stays at least as long as loading it took, `roomPatienceMs` at most, so that models which take turns do not spend
+ * most of their time on loading. One that waited `roomPatienceMs` gets the room of any model that is not pinned: its
+ * running requests end, its next ones wait. What loads is counted as estimated, what is warm as measured, again and again,
+ * because a process grows; should that exceed the budget, idle models leave at once.
  */
 export class ModelHost<Engine extends HostedEngine> {
   readonly #options: HostOptions<Engine>
@@ -284,12 +285,16 @@ export class ModelHost<Engine extends HostedEngine> {
   }
 
   #freeFor(model: HostedModel<Engine>, footprint: Footprint): void {
-    if (this.#free(footprint, isEvictable)) return
     const { clock, limits } = this.#options
-    const patienceMs = model.wantedMs + limits.roomPatienceMs - clock.monotonicMs()
-    if (patienceMs <= 0) this.#free(footprint, isUnpinned)
+    const nowMs = clock.monotonicMs()
+    const stayMs = ({ warmMs, loadMs }: HostedModel<Engine>) => Math.max(0, warmMs + Math.min(loadMs, limits.roomPatienceMs) - nowMs)
+    const patienceMs = model.wantedMs + limits.roomPatienceMs - nowMs
+    const mayGo = patienceMs > 0 ? isEvictable : isUnpinned
+    if (this.#free(footprint, (other) => mayGo(other) && stayMs(other) === 0)) return
+    const stays = [...this.#models.values()].filter(mayGo).map(stayMs)
+    const untilMs = Math.min(patienceMs > 0 ? patienceMs : limits.roomPatienceMs, ...stays.filter((ms) => ms > 0))
     // Also tells those whose last lease ends that somebody waits for their room.
-    this.#patience = setTimeout(() => this.#makeRoom(), Math.max(patienceMs, 1_000)).unref()
+    this.#patience = setTimeout(() => this.#makeRoom(), Math.ceil(untilMs)).unref()
   }
 
   /**
@@ -329,6 +334,7 @@ export class ModelHost<Engine extends HostedEngine> {
       model.loads++
       model.loadMs = clock.monotonicMs() - startedMs
       model.usedMs = clock.monotonicMs()
+      model.warmMs = model.usedMs
       model.state = 'warm'
       await this.#measure(model)
       log.info({ model: model.name, ...model.held, ms: Math.round(model.loadMs) }, 'a model is loaded')
