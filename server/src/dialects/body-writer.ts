@@ -7,14 +7,16 @@ const bigEndianHost = endianness() === 'BE'
 const spareBytes = 1_024
 /** A character of a string takes three bytes at most in UTF-8. */
 const characterBytesMax = 3
+const nothing = Buffer.alloc(0)
 
 /**
  * The bytes of an answer, written once, in the memory that is then sent. How much a vector takes is known only when it is
- * looked at, so the first one makes room for all of them.
+ * looked at, so the first one makes room for all of them; texts wait for the vector behind them, to be written in one go.
  */
 export class BodyWriter {
-  #bytes = Buffer.alloc(0)
+  #bytes = nothing
   #at = 0
+  #waiting = ''
   #vectorsLeft: number
 
   constructor(vectors: number) {
@@ -22,34 +24,40 @@ export class BodyWriter {
   }
 
   text(text: string): void {
-    this.#makeRoom(text.length * characterBytesMax)
-    this.#at += this.#bytes.write(text, this.#at)
+    this.#waiting += text
   }
 
   /** Decimal numbers, between them a comma or a space. */
   numbers(vector: OutputVector, separator: 44 | 32): void {
     const significant = significantLength(vector)
-    this.#makeRoom(vectorBytesMax(vector.length, significant) * this.#vectorsLeft--)
+    this.#writeText(vectorBytesMax(vector.length, significant))
     this.#at = writeVector(this.#bytes, this.#at, vector, significant, separator)
   }
 
   /** The bytes of the numbers, little-endian, as base64. */
   base64(vector: OutputVector): void {
     const text = littleEndianBytes(vector).toString('base64')
-    this.#makeRoom((text.length + spareBytes / 16) * this.#vectorsLeft--)
+    this.#writeText(text.length)
     this.#at += this.#bytes.write(text, this.#at, 'latin1')
   }
 
   finish(): Buffer {
+    this.#writeText(0)
     return this.#bytes.subarray(0, this.#at)
   }
 
-  #makeRoom(bytes: number): void {
-    const needed = this.#at + bytes
-    if (needed <= this.#bytes.length) return
-    const larger = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length) + spareBytes)
-    this.#bytes.copy(larger, 0, 0, this.#at)
-    this.#bytes = larger
+  /** Writes what waits, with room for a vector behind it and for the vectors to come, should they be like it. */
+  #writeText(vectorBytes: number): void {
+    this.#vectorsLeft = Math.max(0, this.#vectorsLeft - 1)
+    const textBytes = this.#waiting.length * characterBytesMax
+    const needed = this.#at + textBytes + vectorBytes
+    if (needed > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(needed + this.#vectorsLeft * (vectorBytes + textBytes) + spareBytes)
+      if (this.#at > 0) this.#bytes.copy(larger, 0, 0, this.#at)
+      this.#bytes = larger
+    }
+    this.#at += this.#bytes.write(this.#waiting, this.#at)
+    this.#waiting = ''
   }
 }
 

@@ -49,6 +49,15 @@ test('the edges of the quick path are written like any other value', () => {
   }
 })
 
+test('powers of two and their neighbours, where the gaps change, are named by the fewest digits', () => {
+  for (let exponent = -24; exponent <= 0; exponent++) {
+    const power = 2 ** exponent
+    for (const value of [power, power * (1 + 2 ** -23), power * (1 - 2 ** -24)].map(Math.fround)) {
+      expect(textOf(Float32Array.of(value)), String(value)).toBe(shortestFloat32(value))
+    }
+  }
+})
+
 test('trailing zeros are written in full, whatever their number', () => {
   fc.assert(
     fc.property(fc.array(unitFloat32, { maxLength: 4 }), fc.integer({ min: 1, max: 20_000 }), (head, padding) => {
