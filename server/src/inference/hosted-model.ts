@@ -1,13 +1,6 @@
 import { NearfieldError } from '../errors.ts'
 import type { Clock } from '../time.ts'
-
-/** What a loaded model occupies while it is here. */
-export interface Footprint {
-  readonly bytes: number
-  readonly replicas: number
-}
-
-export const nothing: Footprint = { bytes: 0, replicas: 0 }
+import { type Footprint, nothing } from './footprint.ts'
 
 /** What hosting needs of whatever computes vectors. */
 export interface HostedEngine {
@@ -139,7 +132,20 @@ export class HostedModel<Engine extends HostedEngine> {
     })
   }
 
-  grantWaiting(): void {
+  beginLoading(footprint: Footprint): void {
+    this.state = 'loading'
+    this.held = footprint
+    this.failure = undefined
+  }
+
+  /** Takes the engine that was loaded in `loadMs`, and gives a lease to everybody who waits. */
+  becomeWarm(engine: Engine, loadMs: number): void {
+    this.engine = engine
+    this.state = 'warm'
+    this.loads++
+    this.loadMs = loadMs
+    this.warmMs = this.#clock.monotonicMs()
+    this.usedMs = this.warmMs
     for (const waiter of [...this.#waiters]) waiter.resolve(this.grant())
   }
 

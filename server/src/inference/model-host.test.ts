@@ -284,6 +284,18 @@ test('another version takes the place of the one that is loaded, which answers w
   expect(host.status()).toMatchObject([{ state: 'warm', loads: 2 }])
 })
 
+test('a model that is unloaded the moment it is loaded still answers those who waited for it', async () => {
+  const { host, machine, states, request } = hostOf([{ name: 'a', bytesPerReplica: 20 }])
+  const waiting = request('a')
+  await vi.advanceTimersByTimeAsync(999)
+  const unloaded = vi.waitFor(() => {
+    if (states().a !== 'warm') throw new Error('not yet')
+    return host.unload('a')
+  })
+  await settled(Promise.all([waiting, unloaded]))
+  expect([states(), machine.present.size]).toEqual([{ a: 'cold' }, 0])
+})
+
 type Step =
   | { readonly kind: 'request'; readonly model: number; readonly useMs: number; readonly leavesAfterMs: number | undefined }
   | { readonly kind: 'pass'; readonly ms: number }

@@ -1,15 +1,8 @@
 import type { Config } from '../config.ts'
 import { NearfieldError } from '../errors.ts'
 import type { Clock } from '../time.ts'
-import {
-  type EngineLease,
-  type Footprint,
-  type HostedEngine,
-  HostedModel,
-  type LeaseWish,
-  type ModelState,
-  nothing,
-} from './hosted-model.ts'
+import { type Footprint, fits, largestFit, leavers, nothing, sumOf } from './footprint.ts'
+import { type EngineLease, type HostedEngine, HostedModel, type LeaseWish, type ModelState } from './hosted-model.ts'
 import type { EngineLog } from './pool.ts'
 import type { HeldMemory } from './replica-memory.ts'
 
@@ -228,13 +221,10 @@ export class ModelHost<Engine extends HostedEngine> {
     })
   }
 
-  /** What a model will occupy: as many of the wanted replicas as the budget holds beside the pinned models; none when not one fits. */
+  /** What a model will occupy: as many of the wanted replicas as there is room for beside the pinned models. */
   #footprintOf(model: HostedModel<Engine>): Footprint {
-    const { limits } = this.#options
-    const pinned = sumOf([...this.#models.values()].filter((other) => other !== model && other.pinned).map(({ held }) => held))
-    const byMemory = Math.floor((limits.memoryBytesMax - pinned.bytes) / model.bytesPerReplica)
-    const replicas = Math.max(0, Math.min(model.replicasWanted, byMemory, limits.replicasTotalMax - pinned.replicas))
-    return { replicas, bytes: replicas * model.bytesPerReplica }
+    const pinned = [...this.#models.values()].filter((other) => other !== model && other.pinned)
+    return largestFit(model, sumOf(pinned.map(({ held }) => held)), this.#options.limits)
   }
 
   #doesNotFit({ name, bytesPerReplica }: HostedModel<Engine>): NearfieldError {
@@ -262,7 +252,10 @@ export class ModelHost<Engine extends HostedEngine> {
     clearTimeout(this.#patience)
     this.#patience = undefined
     if (this.#closing.signal.aborted) return
-    if (this.#exceeded) this.#free(nothing, isEvictable, 'as many as there are')
+    if (this.#exceeded) {
+      const idle = [...this.#models.values()].filter(isEvictable)
+      for (const model of this.#leavers(nothing, isEvictable) ?? idle) void this.#unload(model)
+    }
     for (const model of this.#wanted()) {
       if (this.#loading >= this.#options.limits.loadsAtOnceMax) return
       const footprint = this.#footprintOf(model)
@@ -284,74 +277,60 @@ export class ModelHost<Engine extends HostedEngine> {
       .sort((a, b) => a.wantedMs - b.wantedMs)
   }
 
+  /** Unloads what may go for a model that does not fit, or looks again when more may. */
   #freeFor(model: HostedModel<Engine>, footprint: Footprint): void {
     const { clock, limits } = this.#options
     const nowMs = clock.monotonicMs()
     const stayMs = ({ warmMs, loadMs }: HostedModel<Engine>) => Math.max(0, warmMs + Math.min(loadMs, limits.roomPatienceMs) - nowMs)
     const patienceMs = model.wantedMs + limits.roomPatienceMs - nowMs
     const mayGo = patienceMs > 0 ? isEvictable : isUnpinned
-    if (this.#free(footprint, (other) => mayGo(other) && stayMs(other) === 0)) return
+    const leaving = this.#leavers(footprint, (other) => mayGo(other) && stayMs(other) === 0)
+    if (leaving !== undefined) {
+      for (const other of leaving) void this.#unload(other)
+      return
+    }
     const stays = [...this.#models.values()].filter(mayGo).map(stayMs)
     const untilMs = Math.min(patienceMs > 0 ? patienceMs : limits.roomPatienceMs, ...stays.filter((ms) => ms > 0))
     // Also tells those whose last lease ends that somebody waits for their room.
     this.#patience = setTimeout(() => this.#makeRoom(), Math.ceil(untilMs)).unref()
   }
 
-  /**
-   * Unloads models, least recently used first, until there will be room for `footprint`; by default none when all of them
-   * would not be enough. @returns whether there will be room
-   */
-  #free(
-    footprint: Footprint,
-    mayGo: (model: HostedModel<Engine>) => boolean,
-    otherwise: 'none' | 'as many as there are' = 'none',
-  ): boolean {
-    const { limits } = this.#options
+  /** Those that must leave for `footprint`, least recently used first; `undefined` when all that may would not be enough. */
+  #leavers(footprint: Footprint, mayGo: (model: HostedModel<Engine>) => boolean): readonly HostedModel<Engine>[] | undefined {
     const models = [...this.#models.values()]
-    const staying = new Set(models.filter(({ state }) => state !== 'unloading'))
-    const leaving: HostedModel<Engine>[] = []
-    const willFit = () => fits(sumOf([footprint, ...[...staying].map(({ held }) => held)]), limits)
-    for (const model of models.filter(mayGo).sort((a, b) => a.usedMs - b.usedMs)) {
-      if (willFit()) break
-      staying.delete(model)
-      leaving.push(model)
-    }
-    const enough = willFit()
-    if (enough || otherwise !== 'none') for (const model of leaving) void this.#unload(model)
-    return enough
+    const candidates = models.filter(mayGo).sort((a, b) => a.usedMs - b.usedMs)
+    const staying = models.filter((model) => model.state !== 'unloading' && !candidates.includes(model))
+    return leavers(candidates, sumOf([footprint, ...staying.map(({ held }) => held)]), this.#options.limits)
   }
 
   async #load(model: HostedModel<Engine>, footprint: Footprint): Promise<void> {
-    const { clock, load, limits, log } = this.#options
+    const { clock, load, log } = this.#options
     const startedMs = clock.monotonicMs()
     const { version } = model
-    model.state = 'loading'
-    model.held = footprint
-    model.failure = undefined
+    model.beginLoading(footprint)
     this.#loading++
     try {
-      model.engine = await load(model.name, footprint.replicas, this.#closing.signal)
-      model.loads++
-      model.loadMs = clock.monotonicMs() - startedMs
-      model.usedMs = clock.monotonicMs()
-      model.warmMs = model.usedMs
-      model.state = 'warm'
-      await this.#measure(model)
-      log.info({ model: model.name, ...model.held, ms: Math.round(model.loadMs) }, 'a model is loaded')
-      model.grantWaiting()
-    } catch (thrown) {
-      const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-      model.state = 'failed'
-      model.held = nothing
-      model.failure = { error, untilMs: clock.monotonicMs() + limits.failurePauseMs }
-      log.error({ model: model.name, err: error, retryAfterMs: limits.failurePauseMs }, 'a model could not be loaded')
-      model.refuseWaiting(notLoaded(model.name, limits.failurePauseMs, error))
+      model.becomeWarm(await load(model.name, footprint.replicas, this.#closing.signal), clock.monotonicMs() - startedMs)
+    } catch (error) {
+      this.#fail(model, error instanceof Error ? error : new Error(String(error)))
     } finally {
       this.#loading--
     }
     const unwanted = this.#closing.signal.aborted || model.withdrawn || model.version !== version
-    if (unwanted && model.state === 'warm') await this.#unload(model)
-    else this.#makeRoom()
+    if (unwanted && model.state === 'warm') return await this.#unload(model)
+    await this.#measure(model)
+    if (model.state === 'warm') log.info({ model: model.name, ...model.held, ms: Math.round(model.loadMs) }, 'a model is loaded')
+    this.#makeRoom()
+  }
+
+  #fail(model: HostedModel<Engine>, error: Error): void {
+    const { clock, limits, log } = this.#options
+    const retryAfterMs = limits.failurePauseMs
+    log.error({ model: model.name, err: error, retryAfterMs }, 'a model could not be loaded')
+    model.state = 'failed'
+    model.held = nothing
+    model.failure = { error, untilMs: clock.monotonicMs() + retryAfterMs }
+    model.refuseWaiting(notLoaded(model.name, retryAfterMs, error))
   }
 
   #unload(model: HostedModel<Engine>): Promise<void> {
@@ -401,19 +380,6 @@ function isUnpinned<Engine extends HostedEngine>({ pinned, state }: HostedModel<
 
 function isEvictable<Engine extends HostedEngine>(model: HostedModel<Engine>): boolean {
   return isUnpinned(model) && model.leases === 0
-}
-
-function fits({ bytes, replicas }: Footprint, limits: Pick<Config['hosting'], 'memoryBytesMax' | 'replicasTotalMax'>): boolean {
-  return bytes <= limits.memoryBytesMax && replicas <= limits.replicasTotalMax
-}
-
-function sumOf(footprints: readonly Footprint[]): Footprint {
-  let [bytes, replicas] = [0, 0]
-  for (const footprint of footprints) {
-    bytes += footprint.bytes
-    replicas += footprint.replicas
-  }
-  return { bytes, replicas }
 }
 
 /** The reason is for the server's owner: it may name files. */
