@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { bytePairTokenizer, unigramTokenizer } from '../../test/small-tokenizers.ts'
 import { LibraryTokenizer } from './library-tokenizer.ts'
 import { readSpecialIds } from './special-ids.ts'
+import { UnigramTokenizer } from './unigram-tokenizer.ts'
 
-const kinds = { Unigram: new LibraryTokenizer(unigramTokenizer), 'byte-level BPE': new LibraryTokenizer(bytePairTokenizer) }
+const kinds = { Unigram: new UnigramTokenizer(unigramTokenizer), 'byte-level BPE': new LibraryTokenizer(bytePairTokenizer) }
 const word = fc.constantFrom('the', 'vector', 'a', 'Zürich', '東京', '.', ',', '3.14', '\u{1f469}', '\ud800', '\0', 'x'.repeat(40))
 const gap = fc.constantFrom(' ', ' ', ' ', '  ', '\n', ' \n ', '')
 const text = fc.array(fc.tuple(word, gap), { maxLength: 3_000, size: 'max' }).map((parts) => parts.flat().join(''))
@@ -20,9 +21,9 @@ for (const [name, tokenizer] of Object.entries(kinds)) {
       )
     })
 
-    it('reads hundreds of thousands of characters of anything without failing', () => {
+    it('reads four megabytes of anything without failing', () => {
       for (const part of ['a', ' ', '\u{10fffd}', '\u200b', '東', 'ab ', '\ud800', '\n', '▁']) {
-        const ids = tokenizer.encode(part.repeat(400_000 / part.length), 256)
+        const ids = tokenizer.encode(part.repeat(4_000_000 / part.length), 256)
         expect(ids.length).toBeLessThanOrEqual(256)
       }
     })
@@ -55,4 +56,20 @@ describe('the ids around a text', () => {
   it('are refused where the kind is unknown', () => {
     expect(() => readSpecialIds({ post_processor: { type: 'Elsewhere' } })).toThrow('post_processor Elsewhere is unknown')
   })
+})
+
+it('gives the same Unigram ids as an independent implementation for any text', () => {
+  const library = new LibraryTokenizer(unigramTokenizer)
+  const fragment = fc.oneof(
+    word,
+    fc.constantFrom('<mask>', '</s>', ' <mask> ', '<s', '▁', '☃☃', 'ﬁ'),
+    fc.string({ unit: 'binary', maxLength: 8 }),
+  )
+  const any = fc.array(fc.tuple(fragment, gap), { maxLength: 30 }).map((parts) => parts.flat().join(''))
+  fc.assert(
+    fc.property(any, (input) => {
+      expect([...kinds.Unigram.encode(input)]).toEqual([...library.encode(input)])
+    }),
+    { numRuns: 2_000 },
+  )
 })

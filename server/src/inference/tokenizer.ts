@@ -3,6 +3,7 @@ import type { Tokenizer } from '../embedding/embedder.ts'
 import { LibraryTokenizer } from './library-tokenizer.ts'
 import { readSpecialIds } from './special-ids.ts'
 import { field, list, object, text, whole } from './tokenizer-json.ts'
+import { UnigramTokenizer } from './unigram-tokenizer.ts'
 import { WordPieceTokenizer, type WordPieceVocabulary } from './word-piece.ts'
 
 /**
@@ -13,8 +14,9 @@ import { WordPieceTokenizer, type WordPieceVocabulary } from './word-piece.ts'
 export async function loadTokenizer(file: string): Promise<Tokenizer> {
   try {
     const description: unknown = JSON.parse(await readFile(file, 'utf8'))
-    if (text(field(description, 'model'), 'type') !== 'WordPiece') return new LibraryTokenizer(description)
-    return new WordPieceTokenizer(readVocabulary(description))
+    const type = text(field(description, 'model'), 'type')
+    if (type === 'WordPiece') return new WordPieceTokenizer(readVocabulary(description))
+    return type === 'Unigram' ? new UnigramTokenizer(description) : new LibraryTokenizer(description)
   } catch (cause) {
     throw new Error(`${file} cannot be used: ${cause instanceof Error ? cause.message : cause}.`, { cause })
   }
