@@ -57,6 +57,14 @@ test('the models that come with the server are listed warm, with what a caller m
   })
 })
 
+test('settings that name models which cannot be served are refused in a sentence', async () => {
+  const start = (environment: Record<string, string>) => startTestServer({ environment })
+  await expect(start({ NEARFIELD_MODELS_PINNED: 'nobody' })).rejects.toThrow(
+    /NEARFIELD_MODELS_PINNED names nobody, but served are all-minilm-l6-v2\./,
+  )
+  await expect(start({ NEARFIELD_MODEL_REPLICAS: 'bge-m3=0' })).rejects.toThrow(/NEARFIELD_MODEL_REPLICAS holds "bge-m3=0"/)
+})
+
 test('the list needs a key, in x-api-key or as a bearer token', async () => {
   expect((await server.get('/v1/models', {})).status).toBe(401)
   expect((await server.get('/v1/models', { authorization: `Bearer ${server.key}` })).status).toBe(200)
