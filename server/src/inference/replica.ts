@@ -44,7 +44,7 @@ const stderrCharactersMax = 2_000
  * Nothing of the server's own environment: a replica needs none, and must not hold the database's password.
  *
  * glibc is told to ask for huge pages: with small ones, fetching the weights for a batch of few tokens waits for the page
- * tables (bench figures in models/README.md). Another C library, or a kernel without huge pages, ignores it.
+ * tables (figures in models/README.md). Another C library, or a kernel without huge pages, ignores it.
  */
 export const replicaEnvironment = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' }
 

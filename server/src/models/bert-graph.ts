@@ -3,7 +3,7 @@ import { GraphBuilder, microsoft } from './graph-builder.ts'
 import type { OnnxValue } from './onnx-model.ts'
 import type { OutsideConstants } from './outside-constants.ts'
 import { type PoolingPlan, poolSequences } from './pooling.ts'
-import { lengthsInput, mapSequences } from './sequence-loop.ts'
+import { boundSequences, lengthsInput, mapSequences } from './sequence-loop.ts'
 import { transpose } from './transpose.ts'
 
 /** How a dense layer becomes nodes: `floatLinear`, or a quantised one. Returns the name of its output. */
@@ -54,6 +54,7 @@ export function buildBertGraph(weights: BertWeights, options: BertGraphOptions):
 
   graph.constant('hidden_thirds', 'int64', [3], new BigInt64Array(3).fill(BigInt(hidden)))
   graph.constant('first_axis', 'int64', [1], BigInt64Array.of(0n))
+  boundSequences(graph)
   let state = norm(embed(graph, weights, options.windowTokens), 'embedding_norm', weights.embeddingNorm)
   for (const [index, layer] of weights.layers.entries()) {
     const at = (part: string) => `layer.${index}.${part}`
@@ -119,16 +120,13 @@ function embed(graph: GraphBuilder, weights: BertWeights, windowTokens: number):
   return graph.node('Add', [word, graph.node('Gather', [places, graphInputs.positions], 'place')], 'embedding')
 }
 
-/** Attention within one sequence, `[rows, 3 * hidden]` to `[rows, hidden]`. */
+/** Attention within one sequence, `[1, rows, 3 * hidden]` to `[1, rows, hidden]`. */
 function attend(graph: GraphBuilder, rows: string, prefix: string, heads: number): string {
   const at = (part: string) => `${prefix}${part}`
   const parts = [at('query'), at('key'), at('value')]
-  graph.nodeOfMany('Split', [graph.node('Unsqueeze', [rows, 'first_axis'], at('batch')), 'hidden_thirds'], at('split'), parts, {
-    attributes: { axis: { integer: -1 } },
-  })
-  const attended = graph.node('MultiHeadAttention', parts, at('attended'), {
+  graph.nodeOfMany('Split', [rows, 'hidden_thirds'], at('split'), parts, { attributes: { axis: { integer: -1 } } })
+  return graph.node('MultiHeadAttention', parts, at('attended'), {
     domain: microsoft,
     attributes: { num_heads: { integer: heads } },
   })
-  return graph.node('Squeeze', [attended, 'first_axis'], at('result'))
 }

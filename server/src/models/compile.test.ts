@@ -12,8 +12,8 @@ import { openModel } from './open-model.ts'
  * disk are made again: without it a server would go on with the old one.
  */
 const expected = {
-  int8: '3accb8956d1a57b98be0b6d5464ec2d443a6495f5476fa534932ae0b08333eec',
-  fp32: '554989f79c5ad837c3221dd28b148ef39063ce2aa8d9569f366d16847a70e2f1',
+  int8: '8355af1838e088b01dee62dade7fcb7c7b3d576dd18b441e6e1e3a33899f094d',
+  fp32: '3d19779ad4bf02c9a4355e7545ea4d88caf2be6ccbda6a780b158e9739a75cc4',
 }
 
 let dataDirectory: string

@@ -4,20 +4,36 @@ import { GraphBuilder } from './graph-builder.ts'
 export const lengthsInput = 'lengths'
 
 /**
- * What a body does with one sequence, `[rows, columns]`: it adds nodes to the graph it is given, under names that begin
- * with `prefix`, and returns the name of its result.
+ * What a body does with one sequence: it adds nodes to the graph it is given, under names that begin with `prefix`, and
+ * returns the name of its result.
  */
 type SequenceBody = (graph: GraphBuilder, rows: string, prefix: string) => string
 
+const starts = 'sequence_starts'
+const ends = 'sequence_ends'
+const count = 'sequence_count'
+const [firstAxis, secondAxis] = ['sequence_first_axis', 'sequence_second_axis']
+
+/** What the loops below cut by: the first row of each sequence, and the one behind its last, `[sequences, 1]`. Once in a graph. */
+export function boundSequences(graph: GraphBuilder): void {
+  graph.constant(firstAxis, 'int64', [1], BigInt64Array.of(0n))
+  graph.constant(secondAxis, 'int64', [1], BigInt64Array.of(1n))
+  const lengths = graph.node('Unsqueeze', [lengthsInput, secondAxis], 'sequence_lengths')
+  graph.node('CumSum', [lengths, firstAxis], ends)
+  graph.node('Sub', [ends, lengths], starts)
+  graph.node('Size', [lengthsInput], count)
+}
+
 /**
- * Applies `body` to each sequence of `input` `[tokens, columns]` on its own and lays the results end to end, `[tokens, …]`.
- * What a sequence becomes cannot depend on its neighbours, because the body never sees them.
+ * Applies `body` to each sequence of `input` `[tokens, columns]` on its own, as `[1, rows, columns]`, and lays the results
+ * end to end, `[tokens, …]`. What a sequence becomes cannot depend on its neighbours, because the body never sees them.
  */
 export function mapSequences(graph: GraphBuilder, input: string, name: string, body: SequenceBody): string {
+  const batch = graph.node('Unsqueeze', [input, firstAxis], `${name}.batch`)
   const empty = graph.node('SequenceEmpty', [], `${name}.empty`, { attributes: { dtype: { integer: 1 } } })
   const [gathered, gathering] = [`${name}/gathered`, `${name}/gathering`]
   const inner = new GraphBuilder()
-  const result = body(inner, rowsOf(graph, inner, input, name), `${name}/`)
+  const result = body(inner, rowsOf(inner, batch, secondAxis, name), `${name}/`)
   inner.node('SequenceInsert', [gathering, result], gathered)
   const list = { type: 'float32' as const, shape: undefined, list: true }
   loop(graph, inner, name, {
@@ -26,13 +42,14 @@ export function mapSequences(graph: GraphBuilder, input: string, name: string, b
     outputs: [{ name: gathered, ...list }],
     result: `${name}.list`,
   })
-  return graph.node('ConcatFromSequence', [`${name}.list`], name, { attributes: { axis: { integer: 0 } } })
+  const laid = graph.node('ConcatFromSequence', [`${name}.list`], `${name}.laid`, { attributes: { axis: { integer: 1 } } })
+  return graph.node('Squeeze', [laid, firstAxis], name)
 }
 
-/** Applies `body` to each sequence of `input` `[tokens, columns]` and stacks the results, `[sequences, columns]`. */
+/** Applies `body` to each sequence of `input` `[tokens, columns]`, as `[rows, columns]`, and stacks the results, `[sequences, columns]`. */
 export function reduceSequences(graph: GraphBuilder, input: string, name: string, columns: number, body: SequenceBody): string {
   const inner = new GraphBuilder()
-  const result = body(inner, rowsOf(graph, inner, input, name), `${name}/`)
+  const result = body(inner, rowsOf(inner, input, firstAxis, name), `${name}/`)
   loop(graph, inner, name, { state: [], inputs: [], outputs: [{ name: result, type: 'float32', shape: [columns] }], result: name })
   return name
 }
@@ -55,12 +72,11 @@ function loop(graph: GraphBuilder, inner: GraphBuilder, name: string, { state, i
     [{ name: `${name}/turn`, type: 'int64', shape: [] }, { name: `${name}/condition`, ...condition }, ...inputs],
     [{ name: goOn, ...condition }, ...outputs],
   )
-  const turns = graph.node('Size', [lengthsInput], `${name}.turns`)
-  graph.nodeOfMany('Loop', [turns, '', ...state], `${name}.loop`, [result], { attributes: { body: { graph: body } } })
+  graph.nodeOfMany('Loop', [count, '', ...state], `${name}.loop`, [result], { attributes: { body: { graph: body } } })
 }
 
-/** Cuts `input` into its sequences outside the loop; inside, the one of this turn. */
-function rowsOf(graph: GraphBuilder, inner: GraphBuilder, input: string, name: string): string {
-  const sequences = graph.node('SplitToSequence', [input, lengthsInput], `${name}.sequences`, { attributes: { axis: { integer: 0 } } })
-  return inner.node('SequenceAt', [sequences, `${name}/turn`], `${name}/rows`)
+/** The rows of this turn's sequence, copied once: all of them cut before the loop would be copied twice. */
+function rowsOf(inner: GraphBuilder, input: string, axis: string, name: string): string {
+  const bound = (which: string, part: string) => inner.node('Gather', [which, `${name}/turn`], `${name}/${part}`)
+  return inner.node('Slice', [input, bound(starts, 'start'), bound(ends, 'end'), axis], `${name}/rows`)
 }
