@@ -74,6 +74,7 @@ export async function hostModels(ground: Ground, { onProgress, embedder = (engin
     },
     loaded: (deployment, engine) => loadedAs(deployment, engine, rotations.get(deployment.name), embedder(engine)),
     lookAgainMs: config.hosting.lookAgainMs,
+    onTrouble: (error) => log.error({ err: error }, 'the installed models could not be listed'),
     clock,
   })
   try {

@@ -30,6 +30,8 @@ export interface HostedModelsOptions {
   readonly loaded: (deployment: Deployment, engine: Engine) => LoadedModel
   /** A name that is not known makes it look again, at most this often. */
   readonly lookAgainMs: number
+  /** Told when looking again failed: what was known is then served on. */
+  readonly onTrouble: (error: unknown) => void
   readonly clock: Clock
 }
 
@@ -63,8 +65,8 @@ export class HostedModels implements Models {
   }
 
   async lookAgain(): Promise<void> {
-    const { clock, lookAgainMs } = this.#options
-    if (this.#looking !== undefined || clock.monotonicMs() - this.#lookedMs >= lookAgainMs) await this.look()
+    const { clock, lookAgainMs, onTrouble } = this.#options
+    if (this.#looking !== undefined || clock.monotonicMs() - this.#lookedMs >= lookAgainMs) await this.look().catch(onTrouble)
   }
 
   list(): readonly ModelListing[] {
