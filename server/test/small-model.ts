@@ -1,9 +1,9 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { type BertWeights, readArchitecture, readBertWeights } from '../src/models/bert-weights.ts'
 import type { ModelCard, Pooling } from '../src/models/model.ts'
 import type { ModelFiles } from '../src/models/model-files.ts'
-import { modelFilesOnDisk, sha256 } from '../src/models/model-files-on-disk.ts'
+import { modelFilesOnDisk, sha256OfFile } from '../src/models/model-files-on-disk.ts'
 import { readSafetensors, type TensorData, writeSafetensors } from '../src/models/safetensors.ts'
 import { paddedGraph } from './padded-graph.ts'
 import { unigramTokenizer, wordPieceTokenizer } from './small-tokenizers.ts'
@@ -142,7 +142,7 @@ export async function filesOf(folder: string, model: string): Promise<ModelFiles
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name))
   const files = new Map<string, { path: string; sha256: string }>()
-  for (const file of paths) files.set(path.relative(folder, file), { path: file, sha256: sha256(await readFile(file)) })
+  for (const file of paths) files.set(path.relative(folder, file), { path: file, sha256: await sha256OfFile(file) })
   return modelFilesOnDisk(files, { model, remedy: 'Write the small model again.' })
 }
 

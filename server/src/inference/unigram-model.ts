@@ -111,8 +111,13 @@ class Trie {
   #add(word: string): number {
     let node = 0
     for (let at = 0; at < word.length; at++) {
-      const slot = this.#slotOf(node, word.charCodeAt(at))
-      if (this.#edges[slot + 2] === 0) this.#edges.set([node, word.charCodeAt(at), this.#nodes++], slot)
+      const unit = word.charCodeAt(at)
+      const slot = this.#slotOf(node, unit)
+      if (this.#edges[slot + 2] === 0) {
+        this.#edges[slot] = node
+        this.#edges[slot + 1] = unit
+        this.#edges[slot + 2] = this.#nodes++
+      }
       node = this.#edges[slot + 2] ?? 0
     }
     return node
