@@ -15,6 +15,8 @@ export interface Config {
   readonly standIn: boolean
   /** Names of OpenAI's models that stand for models of this server, which every answer then names. */
   readonly openAiAliases: ReadonlyMap<string, string>
+  /** Whether shortened vectors of the Gemini dialect are of unit length, which Google's are not. */
+  readonly geminiUnitLength: boolean
   /** Plan of the accounts that the server and the command line make. */
   readonly defaultPlan: 'free' | 'pro' | 'unlimited'
   readonly http: {
@@ -236,6 +238,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
     logLevel: oneOf(environment, 'NEARFIELD_LOG_LEVEL', logLevels, 'info'),
     standIn: oneOf(environment, 'NEARFIELD_STAND_IN', onOff, 'on') === 'on',
     openAiAliases: namesByName(environment, 'NEARFIELD_OPENAI_ALIASES'),
+    geminiUnitLength: oneOf(environment, 'NEARFIELD_GEMINI_UNIT_LENGTH', onOff, 'off') === 'on',
     defaultPlan: oneOf(environment, 'NEARFIELD_DEFAULT_PLAN', plans, 'unlimited'),
     http: {
       bodyBytesMax: whole('NEARFIELD_BODY_BYTES_MAX', 4 * 1024 * 1024, 1_024, 64 * 1024 * 1024),

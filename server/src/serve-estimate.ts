@@ -4,7 +4,7 @@ import type { Billing } from './billing/reservation.ts'
 import { cachedTokens } from './cache/cached-tokens.ts'
 import { prepare } from './embedding/prepare.ts'
 import type { EmbedRequest, InputReport } from './embedding/request.ts'
-import { requireSpace } from './embedding/space.ts'
+import { answerSpace, requireSpace } from './embedding/space.ts'
 import { NearfieldError } from './errors.ts'
 import type { NanoDollars } from './money.ts'
 import type { Caller, Services } from './serve.ts'
@@ -44,7 +44,8 @@ export async function serveEstimate(request: EmbedRequest, caller: Caller, servi
   const rateLimit = access.countRequest(principal)
   using model = await lease(caller)
   const prepared = await prepare(request, deployment, model.tokenizer)
-  requireSpace(caller.pinnedSpace, model.space(prepared.dimensions))
+  const answeredSpace = answerSpace(model, prepared)
+  requireSpace(caller.pinnedSpace, answeredSpace)
   const { accountId } = principal
   const { dimensions } = deployment.model
   const known = await cache.lookup({ space: model.space(dimensions), dimensions, accountId }, prepared.sequences, caller.cache)
@@ -58,7 +59,7 @@ export async function serveEstimate(request: EmbedRequest, caller: Caller, servi
   const { remaining } = access.tokensLeft(principal)
   return {
     model: deployment.model.name,
-    space: model.space(prepared.dimensions),
+    space: answeredSpace,
     reports: prepared.reports,
     notes: prepared.warnings,
     ...counts,

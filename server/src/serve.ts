@@ -10,7 +10,7 @@ import type { Embedder, Lane, Tokenizer } from './embedding/embedder.ts'
 import { finish } from './embedding/finish.ts'
 import { type Prepared, prepare } from './embedding/prepare.ts'
 import type { EmbedRequest, EmbedTimings, InputReport } from './embedding/request.ts'
-import { requireSpace } from './embedding/space.ts'
+import { answerSpace, requireSpace } from './embedding/space.ts'
 import type { Deployment } from './models/model.ts'
 import type { NanoDollars } from './money.ts'
 import type { Clock } from './time.ts'
@@ -129,7 +129,8 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   using model = await lease(caller)
   const startMs = clock.monotonicMs()
   const prepared = await prepare(request, deployment, model.tokenizer)
-  requireSpace(caller.pinnedSpace, model.space(prepared.dimensions))
+  const answeredSpace = answerSpace(model, prepared)
+  requireSpace(caller.pinnedSpace, answeredSpace)
   access.countTokens(principal, prepared.tokensBilled)
   signal.throwIfAborted()
 
@@ -157,7 +158,7 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   known.keep(outcome.vectors)
   return {
     model: deployment.model.name,
-    space: model.space(prepared.dimensions),
+    space: answeredSpace,
     vectors,
     reports: prepared.reports,
     notes: prepared.warnings,

@@ -6,12 +6,12 @@ import type { NanoDollars } from '../money.ts'
 export interface Wire {
   readonly name: string
   /**
-   * The API key of a request, `undefined` when it carries none.
+   * The API key of a request, `undefined` when it carries none. `url` is its path with the query.
    * @throws NearfieldError `invalid_api_key` when the credential has a form that this dialect never accepts
    */
-  credential(headers: RequestHeaders): string | undefined
-  /** The envelope of an error, whatever stage it comes from. */
-  refuse(error: NearfieldError): WireReply
+  credential(headers: RequestHeaders, url: string): string | undefined
+  /** The envelope of an error, whatever stage it comes from; `url` is what was asked for, where that is known. */
+  refuse(error: NearfieldError, url?: string): WireReply
 }
 
 /**

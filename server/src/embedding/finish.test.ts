@@ -22,6 +22,7 @@ function prepared(tokens: readonly (readonly number[])[], dimensions: number, re
   return {
     deployment: { ...deployment, ...rest },
     dimensions,
+    unitLength: true,
     reports: tokens.map((windows) => ({ tokensSeen: 0, tokensUsed: 0, truncated: false, windows: windows.length })),
     sequences: tokens.flat().map((count) => new Int32Array(count + 2)),
     tokensBilled: 0,

@@ -10,14 +10,15 @@ const productsAtOnce = 4_718_592
 /**
  * Turns the vectors of the windows into one vector per input, `[inputs]` of `prepared.dimensions` numbers: windows are
  * pooled by their token counts, then the dimensions are fitted, and normalising comes last, so every answer has unit
- * length. All sums run in a fixed order in double precision: the same windows give the same bits, always.
+ * length; where the request wants its cuts as they are, it is the whole vector that has. All sums run in a fixed order in
+ * double precision: the same windows give the same bits, always.
  *
  * `turn` orders the numbers of the model's vectors before they are cut.
  *
  * @throws NearfieldError `engine_failed` when a window is missing, has a wrong length, or a number is not finite
  */
 export async function finish(prepared: Prepared, windowVectors: readonly Float32Array[], turn?: Turn): Promise<Float32Array[]> {
-  const { deployment, dimensions, reports, sequences, specialTokens } = prepared
+  const { deployment, dimensions, unitLength, reports, sequences, specialTokens } = prepared
   if (windowVectors.length !== sequences.length || windowVectors.some((vector) => vector.length !== deployment.model.dimensions)) {
     throw new NearfieldError('engine_failed', undefined, { cause: new Error('the engine gave vectors of the wrong number or length') })
   }
@@ -28,7 +29,8 @@ export async function finish(prepared: Prepared, windowVectors: readonly Float32
     if (finished.length > 0 && finished.length % inputsAtOnce === 0) await setImmediate()
     const pooled = poolByTokens(windowVectors.slice(from, from + windows), sequences.slice(from, from + windows), specialTokens)
     from += windows
-    finished.push(normalize(reduceDimensions(pooled, dimensions, turn), dimensions))
+    const reduced = reduceDimensions(pooled, dimensions, turn)
+    finished.push(normalize(reduced, dimensions, unitLength ? reduced : pooled))
   }
   return finished
 }

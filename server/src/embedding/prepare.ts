@@ -10,6 +10,8 @@ export interface Prepared {
   readonly deployment: Deployment
   /** Length of the vectors to return. */
   readonly dimensions: number
+  /** Whether they are of unit length; otherwise they are cuts, and what they were cut from is. */
+  readonly unitLength: boolean
   /** One report per input, in order. */
   readonly reports: readonly InputReport[]
   /** The tokens of each input that go into its vector, its prompt included, special tokens not, `[inputs]`. */
@@ -49,7 +51,7 @@ export async function prepare(request: EmbedRequest, deployment: Deployment, tok
   let tokensBilled = 0
   let charactersThisTurn = 0
   for (const [index, text] of request.inputs.entries()) {
-    const prompt = deployment.model.prompts[taskTypeOf(request, index)] ?? ''
+    const prompt = promptOf(request, index, deployment, tokenizer)
     if (prompt !== '' && tokenizer.encode(text, 1).length === 0) throw emptyInput(index)
     const ids = tokenizer.encode(prompt + text, countedMultiple * deployment.inputTokensMax)
     const { report, used, windows } = prepareInput(ids, prompt, index, request, deployment, tokenizer)
@@ -66,7 +68,8 @@ export async function prepare(request: EmbedRequest, deployment: Deployment, tok
   }
   const specialTokens = specialTokensOf(tokenizer)
   const warnings = warningsOf(request, dimensions, deployment)
-  return { deployment, dimensions, reports, contents, sequences, tokensBilled, specialTokens, warnings }
+  const unitLength = request.normalize !== false || dimensions >= deployment.model.dimensions
+  return { deployment, dimensions, unitLength, reports, contents, sequences, tokensBilled, specialTokens, warnings }
 }
 
 function prepareInput(ids: Int32Array, prompt: string, index: number, request: EmbedRequest, deployment: Deployment, tokenizer: Tokenizer) {
@@ -141,6 +144,30 @@ function dimensionsOf(request: EmbedRequest, deployment: Deployment): number {
   )
 }
 
+/** What the prompt for documents says where a document has no title, in models that were trained with titles. */
+const untitled = 'title: none'
+/** The part of the window that a title may fill: it leads every window of a long text. */
+const titleShare = 0.25
+
+/** The model's prompt for the purpose of an input, with its title where there is a place for one. */
+function promptOf(request: EmbedRequest, index: number, { model }: Deployment, tokenizer: Tokenizer): string {
+  const prompt = model.prompts[taskTypeOf(request, index)] ?? ''
+  const title = request.titles?.[index]
+  if (title === undefined || !prompt.includes(untitled)) return prompt
+  const tokensMax = Math.floor(model.windowTokens * titleShare)
+  if (tokenizer.encode(title, tokensMax + 1).length <= tokensMax) return prompt.replace(untitled, () => `title: ${title}`)
+  throw new NearfieldError(
+    'invalid_request',
+    `The title of input ${index} has more than the ${tokensMax} tokens that ${model.name} has place for. Shorten it.`,
+    { details: { field: 'title', index } },
+  )
+}
+
+/** Whether an input has a title that went nowhere: its purpose is not that of a document, or the model was trained without titles. */
+function lostTitles({ titles = [], ...request }: EmbedRequest, { prompts }: Deployment['model']): boolean {
+  return titles.some((title, index) => title !== undefined && !prompts[taskTypeOf(request, index)]?.includes(untitled))
+}
+
 /** Down to this share of its numbers a vector keeps what it says, also of a model that was not trained to be cut. */
 const freeCutShare = 0.5
 
@@ -150,6 +177,12 @@ function warningsOf(request: EmbedRequest, dimensions: number, { name, model, st
     if (taskType === 'TASK_TYPE_UNSPECIFIED' || model.prompts[taskType] !== undefined) continue
     const why = Object.keys(model.prompts).length === 0 ? 'was trained without task types' : 'knows no prompt for it'
     warnings.push(`The task type ${taskType} had no effect: ${model.name} ${why}.`)
+  }
+  if (lostTitles(request, model)) {
+    const why = Object.values(model.prompts).some((prompt) => prompt.includes(untitled))
+      ? 'reads one with RETRIEVAL_DOCUMENT only'
+      : 'was trained without'
+    warnings.push(`The title had no effect: ${model.name} ${why}.`)
   }
   if (dimensions > model.dimensions) {
     warnings.push(

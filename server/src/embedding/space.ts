@@ -1,6 +1,7 @@
 import { NearfieldError } from '../errors.ts'
 import type { Deployment } from '../models/model.ts'
 import type { Turn } from './dimensions.ts'
+import type { Prepared } from './prepare.ts'
 
 export interface SpaceFacts {
   readonly deployment: Deployment
@@ -25,6 +26,15 @@ export function spaceName({ deployment, precision, fingerprint, rotated }: Space
   }
   if (dimensions > model.dimensions) return `${graph(fingerprint)}/padded-${dimensions}`
   return `${graph(fingerprint)}/${dimensions === model.dimensions ? '' : 'cut-'}${dimensions}`
+}
+
+/** The name of the space of an answer: cuts that were not scaled to unit length are no match for those that were, in a dot product. */
+export function answerSpace(
+  model: { space(dimensions: number): string },
+  { dimensions, unitLength }: Pick<Prepared, 'dimensions' | 'unitLength'>,
+): string {
+  const space = model.space(dimensions)
+  return unitLength ? space : `${space}-unscaled`
 }
 
 /** Longest pinned name that an error repeats. */

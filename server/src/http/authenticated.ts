@@ -11,7 +11,7 @@ export function authenticateFirst<Call extends DecodedCall>(
   access: Pick<Access, 'authenticate'>,
 ): void {
   app.addHook('onRequest', async (request) => {
-    request.principal = await access.authenticate(dialect.credential(request.headers), request.ip)
+    request.principal = await access.authenticate(dialect.credential(request.headers, request.url), request.ip)
   })
 }
 

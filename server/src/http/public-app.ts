@@ -26,7 +26,7 @@ export function createPublicApp({ services, readiness, metrics, describe, ...sur
   const app = createApp({
     ...surroundings,
     onRequestDone: (record) => metrics?.requestDone(record),
-    refuse: (error, head) => wireOf(head).refuse(error),
+    refuse: (error, head) => wireOf(head).refuse(error, head?.url),
   })
   describe?.(app)
   const others = refuseOtherMethods(app)

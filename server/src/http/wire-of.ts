@@ -1,9 +1,11 @@
 import type { RequestHeaders, Wire } from '../dialects/dialect.ts'
+import { gemini, isSignedLikeGoogle } from '../dialects/gemini/gemini.ts'
 import { openai } from '../dialects/openai/openai.ts'
 import { segmind } from '../dialects/segmind/segmind.ts'
 
 /** What is known of a request before anything else of it is read. */
 export interface RequestHead {
+  /** The path with the query. */
   readonly url: string
   readonly headers: RequestHeaders
 }
@@ -13,6 +15,10 @@ const owners: readonly (readonly [RegExp, Wire])[] = [
   [/^\/openai\//, openai],
   [/^\/v1beta\/openai\//, openai],
   [/^\/v1\/embeddings(?:[/?]|$)/, openai],
+  [/^\/(?:upload\/)?v1beta\//, gemini],
+  [/^\/(?:upload\/v1|v1\/tunedModels)\//, gemini],
+  // A method after a model's name: whatever the credential looks like, only Google's clients ask for that.
+  [/^\/v1\/models\/[^?]*(?::|%3a)/i, gemini],
 ]
 
 /** Paths that several dialects have in common: there the form of the credential decides. */
@@ -24,6 +30,9 @@ const shared = /^\/v1\/(?:models|files|batches)(?:[/?]|$)/
  */
 export function wireOf(head: RequestHead | undefined): Wire {
   if (head === undefined) return segmind
-  for (const [path, wire] of owners) if (path.test(head.url)) return wire
-  return shared.test(head.url) && head.headers.authorization !== undefined ? openai : segmind
+  const { url, headers } = head
+  for (const [path, wire] of owners) if (path.test(url)) return wire
+  if (!shared.test(url)) return segmind
+  if (isSignedLikeGoogle(headers, url)) return gemini
+  return headers.authorization === undefined ? segmind : openai
 }
