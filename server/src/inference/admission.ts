@@ -23,8 +23,14 @@ export interface Applicant {
 
 type Call = Pick<Applicant, 'accountId' | 'lane' | 'tokens'>
 
-/** A call is let in when the forecast needs no more than this part of its time: a forecast is not exact. */
-const patience = 0.8
+/**
+ * A call is let in when the forecast needs no more than this part of its time: machines slow down, and after its last vector
+ * an answer must still be written and paid for. Who comes at a promised moment is let in as long as it may still be in time.
+ */
+const patience = 0.6
+const promisedPatience = 0.9
+/** Promised moments are later than the forecast by this much. */
+const caution = 1.25
 /** A call that alone, at the best speed ever seen, needs so many times what it has is refused for its size; below that it may try. */
 const hopelessTimes = 2
 const secondMs = 1_000
@@ -62,10 +68,9 @@ export class Admission {
     const nowMs = this.#clock.monotonicMs()
     const leastMs = this.#rate.best > 0 ? tokens / this.#rate.best : 0
     if (leastMs > hopelessTimes * remainingMs) throw tooLarge(tokens, leastMs, remainingMs)
-    // Who comes at the promised moment stands before those who were promised a later one, and is let in as long as the
-    // forecast, whatever it says by now, meets the deadline.
+    // Who comes at the promised moment stands before those who were promised a later one.
     const redeemed = this.#promises.redeem(accountId, lane, tokens, nowMs)
-    const part = redeemed ? 1 : patience
+    const part = redeemed ? promisedPatience : patience
     const forecastMs = this.#forecastMs(applicant, runningTokens, nowMs, redeemed ? 'waiting' : 'promised') ?? 0
     const aloneMs = this.#ms(lane, tokens + runningTokens, nowMs) ?? 0
     const budgetMs = Math.max(part * remainingMs, aloneMs)
@@ -75,7 +80,7 @@ export class Admission {
       return
     }
     const excessMs = this.#ms(lane, Math.max(0, excessTokens), nowMs) ?? 0
-    const seconds = Math.max(1, Math.ceil(Math.max(forecastMs - budgetMs, excessMs) / secondMs))
+    const seconds = Math.max(1, Math.ceil((caution * Math.max(forecastMs - budgetMs, excessMs)) / secondMs))
     const retryAfterMs = Math.min(retryAfterMsMax, seconds * secondMs)
     if (retryAfterMs < retryAfterMsMax) this.#promises.give(accountId, lane, tokens, nowMs + retryAfterMs)
     throw new NearfieldError('overloaded', undefined, { details: { retryAfterMs } })
