@@ -51,6 +51,15 @@ test.each([
   ['more texts than fit', { input: new Array(2_049).fill('a') }, 'at most 2048'],
 ])('%s', (_name, body, reason) => expectRefused(body, reason))
 
+test('a lane that is none', async () => {
+  const answer = await expectNothingBilled(server, () => server.post({ input: 'a' }, { headers: { 'x-nearfield-lane': 'fast' } }))
+  expect(answer.status).toBe(400)
+  expect(answer.json()).toEqual({ error: expect.stringContaining('x-nearfield-lane may say interactive or bulk') })
+  for (const lane of ['interactive', 'bulk']) {
+    expect((await server.post({ input: 'a' }, { headers: { 'x-nearfield-lane': lane } })).status).toBe(200)
+  }
+})
+
 test.each([
   ['width', 255, '256 to 1024'],
   ['height', 1025, '256 to 1024'],
