@@ -3,13 +3,21 @@ import type { Observer, OpenObserver } from '../models/calibration-source.ts'
 import { Replica } from './replica.ts'
 import { loadTokenizer } from './tokenizer.ts'
 
+/** It is alone, and runs even large models in floats. */
+const patience = 12
+
 /** Looks into graphs on a replica of its own, so that no thread of the server runs onnxruntime. */
 export function observerOf(settings: Config['engine']): OpenObserver {
   return async ({ graphPath, tokenizerPath, windowTokens }): Promise<Observer> => {
-    const { startTimeoutMs, watchdogMs, stopTimeoutMs, threadsPerReplica: threads } = settings
+    const { startTimeoutMs, watchdogMs, stopTimeoutMs, threadsPerReplica, replicas } = settings
     const tokenizer = await loadTokenizer(tokenizerPath)
     const { startIds, endIds } = tokenizer
-    const replica = new Replica({ graphFile: graphPath, threads, startTimeoutMs, watchdogMs })
+    const replica = new Replica({
+      graphFile: graphPath,
+      threads: replicas * threadsPerReplica,
+      startTimeoutMs: patience * startTimeoutMs,
+      watchdogMs: patience * watchdogMs,
+    })
     await replica.ready
     return {
       async observe(text) {

@@ -1,5 +1,6 @@
 import { Tokenizer as Library } from '@huggingface/tokenizers'
 import type { Tokenizer } from '../embedding/embedder.ts'
+import { PrecompiledMap } from './precompiled-map.ts'
 import { readSpecialIds } from './special-ids.ts'
 import { encodeInPieces } from './text-pieces.ts'
 import { field, list, object, text, whole } from './tokenizer-json.ts'
@@ -14,12 +15,15 @@ interface AddedToken {
 }
 
 /**
- * The tokenizer of XLM-R and its like: the library normalises a text and cuts it into words, `UnigramModel` does the rest. The
+ * The tokenizer of XLM-R and its like: the model's own table or the library normalises a text, the library cuts it into
+ * words, `UnigramModel` does the rest. The
  * library's own model takes minutes for a few megabytes of unknown characters, and several times the memory.
  */
 export class UnigramTokenizer implements Tokenizer {
   readonly startIds: readonly number[]
   readonly endIds: readonly number[]
+  /** In order. */
+  readonly #normalizers: readonly Normalize[]
   readonly #library: Library
   readonly #model: UnigramModel
   readonly #added: ReadonlyMap<string, AddedToken>
@@ -41,13 +45,8 @@ export class UnigramTokenizer implements Tokenizer {
         .map(escaped)
         .join('|')})`,
     )
-    // Of the library only the first two stages are used, so it gets no vocabulary.
-    const stages = {
-      ...object({ description }, 'description'),
-      added_tokens: [],
-      model: { type: 'Unigram', vocab: [['<unk>', 0]], unk_id: 0 },
-    }
-    this.#library = new Library(stages, {})
+    this.#normalizers = normalizersOf(description, field(description, 'normalizer') ?? null)
+    this.#library = withoutVocabulary(description, null)
   }
 
   encode(input: string, tokensMax = Number.POSITIVE_INFINITY): Int32Array {
@@ -71,12 +70,35 @@ export class UnigramTokenizer implements Tokenizer {
   }
 
   #readSection(section: string, index: number, ids: number[]): void {
-    const { normalizer, pre_tokenizer: cutter } = this.#library
-    const normal = section === '' || normalizer === null ? section : normalizer.normalize(section)
+    const { pre_tokenizer: cutter } = this.#library
+    const normal = section === '' ? section : this.#normalizers.reduce((text, normalize) => normalize(text), section)
     if (normal === '') return
     const words = cutter === null ? [normal] : cutter.pre_tokenize(normal, { section_index: index })
     for (const word of words) this.#model.encode(word, ids)
   }
+}
+
+type Normalize = (text: string) => string
+
+/** Ours where the model brings a table of its own, otherwise the library's. */
+function normalizersOf(description: unknown, normalizer: unknown): readonly Normalize[] {
+  if (normalizer === null) return []
+  const type = text(normalizer, 'type')
+  if (type === 'Sequence') return list(normalizer, 'normalizers').flatMap((one) => normalizersOf(description, one))
+  if (type === 'Precompiled') {
+    const table = field(normalizer, 'precompiled_charsmap') ?? ''
+    if (table === '') return []
+    const map = new PrecompiledMap(text(normalizer, 'precompiled_charsmap'))
+    return [(input) => map.normalize(input)]
+  }
+  const { normalizer: stage } = withoutVocabulary(description, normalizer)
+  return stage === null ? [] : [(input) => stage.normalize(input)]
+}
+
+/** Of the library only what comes before the model is used. */
+function withoutVocabulary(description: unknown, normalizer: unknown): Library {
+  const model = { type: 'Unigram', vocab: [['<unk>', 0]], unk_id: 0 }
+  return new Library({ ...object({ description }, 'description'), added_tokens: [], normalizer, model }, {})
 }
 
 function escaped(content: string): string {
