@@ -1,25 +1,20 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { RateLimitState } from '../access/access.ts'
-import type { WireReply } from '../dialects/dialect.ts'
+import type { FastifyInstance } from 'fastify'
 import { encodeEstimate } from '../dialects/neighbours/estimate.ts'
 import { decodeRerank, encodeRerank } from '../dialects/neighbours/rerank.ts'
 import { decodeSimilarity, encodeSimilarity } from '../dialects/neighbours/similarity.ts'
 import { decodeTokenize, encodeTokenize } from '../dialects/neighbours/tokenize.ts'
 import { decode } from '../dialects/segmind/decode.ts'
 import type { segmind } from '../dialects/segmind/segmind.ts'
-import { NearfieldError } from '../errors.ts'
-import type { Caller } from '../serve.ts'
 import { serveEstimate } from '../serve-estimate.ts'
 import { serveRerank } from '../serve-rerank.ts'
 import { serveSimilarity } from '../serve-similarity.ts'
 import { serveTokenize } from '../serve-tokenize.ts'
 import { authenticateFirst, principalOf } from './authenticated.ts'
-import { type CallerSurroundings, whileCallerWaits } from './caller.ts'
+import type { CallerSurroundings } from './caller.ts'
 import { answerBilled } from './embeddings.ts'
+import { answerFree, firstModel } from './free-answers.ts'
 import { estimateSchema, rerankSchema, similaritySchema, tokenizeSchema } from './neighbour-schemas.ts'
-import { rateLimitHeaders } from './rate-limit-headers.ts'
 import type { RequestTypes } from './route-schemas.ts'
-import { sendWire } from './send.ts'
 
 export interface NeighbourScope extends CallerSurroundings {
   readonly dialect: typeof segmind
@@ -66,32 +61,5 @@ export async function neighbourRoutes(app: FastifyInstance, scope: NeighbourScop
       const reranked = await serveRerank(call, caller, services)
       return { served: reranked.served, encode: (answer) => encodeRerank(answer, call, reranked, request.id) }
     })
-  })
-}
-
-/** The model of a call that names none. */
-function firstModel({ services }: CallerSurroundings): string {
-  const [first] = services.models.list()
-  if (first === undefined) throw new NearfieldError('model_not_found')
-  return first.deployment.name
-}
-
-interface Free {
-  readonly rateLimit: RateLimitState
-  readonly wire: WireReply
-}
-
-/** An answer that costs nothing: it counts as a request, and says how many are left. */
-function answerFree(
-  scope: CallerSurroundings,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  act: (caller: Caller) => Promise<Free>,
-): Promise<FastifyReply> {
-  const principal = principalOf(request)
-  return whileCallerWaits(scope, request, reply, principal, async (caller) => {
-    const { rateLimit, wire } = await act(caller)
-    request.facts = { account: principal.accountId, key: principal.keyId }
-    return sendWire(reply.headers(rateLimitHeaders(rateLimit, scope.services.clock.now())), wire)
   })
 }

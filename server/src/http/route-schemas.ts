@@ -8,17 +8,32 @@ export interface RequestTypes extends FastifyTypeProvider {
   serializer: unknown
 }
 
-/** How routes describe their refusals. */
-export const errorsFor = (statuses: readonly (readonly [number, string])[]) =>
-  Object.fromEntries(
-    statuses.map(([status, description]) => [status, { description, content: { 'application/json': { schema: errorEnvelope } } }]),
-  )
+/** How routes describe their refusals, in the envelope of their dialect. */
+export const errorsFor = (statuses: readonly (readonly [number, string])[], envelope: TSchema = errorEnvelope, type = 'application/json') =>
+  Object.fromEntries(statuses.map(([status, description]) => [status, { description, content: { [type]: { schema: envelope } } }]))
 
 export const commonErrors = [
   [401, 'No API key, or one that is not valid.'],
   [429, 'Too many requests or tokens in this minute; `retry-after` says when to come back.'],
   [500, 'Internal error. Nothing was billed.'],
   [502, 'The engine or the database is temporarily unavailable. Nothing was billed.'],
+] as const
+
+/** What can go wrong with an embedding call of a dialect that keeps to the plain statuses. */
+export const plainErrors = [
+  [400, 'The request is not valid; the message says where and what is allowed.'],
+  [401, 'No API key, or one that is not valid.'],
+  [402, 'The balance is below the cost.'],
+  [403, 'The API key may not call this model.'],
+  [404, 'There is no such model.'],
+  [409, 'The vectors would not be in the space that `x-nearfield-space` names. Nothing was billed.'],
+  [413, 'The body is too large.'],
+  [415, 'The content type is not supported.'],
+  [429, 'Too many requests or tokens in this minute, or the server is at its limit; `retry-after` says when to come back.'],
+  [500, 'Internal error. Nothing was billed.'],
+  [502, 'The engine failed on this request. Nothing was billed.'],
+  [503, 'A part of the server is down. Nothing was billed.'],
+  [504, 'The request timed out. Nothing was billed.'],
 ] as const
 
 /** Headers of every answer that was billed. */

@@ -3,7 +3,7 @@ import type { InputReport } from '../../embedding/request.ts'
 import { formatDollars, type NanoDollars } from '../../money.ts'
 import { utcSecond } from '../accounting.ts'
 import type { WireReply } from '../dialect.ts'
-import { json } from './fields.ts'
+import { jsonReply } from '../json-reply.ts'
 
 const dollars = (description: string) => Type.String({ description: `${description} Dollars as a decimal with nine places.` })
 
@@ -75,5 +75,5 @@ export function encodeEstimate(estimate: EstimatedCall, warnings: readonly strin
     truncated: reports.flatMap(({ truncated }, index) => (truncated ? [index] : [])),
     warnings: [...warnings, ...notes],
   }
-  return json(body, { 'x-rate-limit-reset-at-utc': utcSecond(estimate.rateLimit.resetAtMs) })
+  return jsonReply(body, { 'x-rate-limit-reset-at-utc': utcSecond(estimate.rateLimit.resetAtMs) })
 }

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { taskTypes } from '../../embedding/request.ts'
 import { NearfieldError } from '../../errors.ts'
-import type { EmbedAnswer, WireReply } from '../dialect.ts'
+import type { EmbedAnswer } from '../dialect.ts'
 
 /** Fields that several of these calls have. */
 export const text = Type.String({ minLength: 1 })
@@ -54,10 +54,6 @@ export function about(answer: EmbedAnswer, truncated: readonly string[]) {
     truncated,
     warnings: notes,
   }
-}
-
-export function json(body: unknown, headers: Readonly<Record<string, string>> = {}): WireReply {
-  return { status: 200, headers: { 'content-type': 'application/json; charset=utf-8', ...headers }, body: JSON.stringify(body) }
 }
 
 export function tooMany(field: string, count: number, most: number, what: string): NearfieldError {

@@ -2,7 +2,8 @@ import { type Static, Type } from 'typebox'
 import type { TaskType, Truncate } from '../../embedding/request.ts'
 import { accountingHeaders } from '../accounting.ts'
 import type { EmbedAnswer, WireReply } from '../dialect.ts'
-import { about, aboutTheAnswer, json, modelField, text, tooMany, truncateField } from './fields.ts'
+import { jsonReply } from '../json-reply.ts'
+import { about, aboutTheAnswer, modelField, text, tooMany, truncateField } from './fields.ts'
 
 /**
  * Body of `POST /v1/rerank`. Sources: Cohere's rerank, v2 (`query`, `documents`, `top_n`) and v1 (objects as documents,
@@ -98,5 +99,5 @@ export function encodeRerank(answer: EmbedAnswer, call: RerankCall, { ranking, t
     ...about(answer, truncated),
     meta: { billed_units: tokens, tokens },
   }
-  return json(body, accountingHeaders(answer))
+  return jsonReply(body, accountingHeaders(answer))
 }

@@ -3,7 +3,8 @@ import type { TaskType, Truncate } from '../../embedding/request.ts'
 import { NearfieldError } from '../../errors.ts'
 import { accountingHeaders } from '../accounting.ts'
 import type { EmbedAnswer, WireReply } from '../dialect.ts'
-import { about, aboutTheAnswer, dimensionsField, json, modelField, taskTypeField, text, tooMany, truncateField } from './fields.ts'
+import { jsonReply } from '../json-reply.ts'
+import { about, aboutTheAnswer, dimensionsField, modelField, taskTypeField, text, tooMany, truncateField } from './fields.ts'
 
 /** Body of `POST /v1/similarity`: exactly one of `inputs`, `pairs`, and a text with `sentences`. */
 export const similarityBody = Type.Object(
@@ -101,7 +102,7 @@ export interface SimilarityScores {
 
 export function encodeSimilarity(answer: EmbedAnswer, { compare }: SimilarityCall, { rows, truncated }: SimilarityScores): WireReply {
   const lists = rows.map((row) => Array.from(row))
-  return json({ scores: compare === 'all' ? lists : lists[0], ...about(answer, truncated) }, accountingHeaders(answer))
+  return jsonReply({ scores: compare === 'all' ? lists : lists[0], ...about(answer, truncated) }, accountingHeaders(answer))
 }
 
 function invalid(message: string): NearfieldError {

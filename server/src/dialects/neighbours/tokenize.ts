@@ -2,7 +2,8 @@ import { type Static, Type } from 'typebox'
 import type { EmbedRequest, InputReport } from '../../embedding/request.ts'
 import { utcSecond } from '../accounting.ts'
 import type { WireReply } from '../dialect.ts'
-import { json, modelField, taskTypeField, text, tooMany } from './fields.ts'
+import { jsonReply } from '../json-reply.ts'
+import { modelField, taskTypeField, text, tooMany } from './fields.ts'
 
 /** Body of `POST /v1/tokenize`. */
 export const tokenizeBody = Type.Object(
@@ -73,5 +74,5 @@ export function encodeTokenize({ model, inputs, notes, rateLimit }: TokenizedTex
     windows,
   }))
   const used = inputs.reduce((sum, { report }) => sum + report.tokensUsed, 0)
-  return json({ model, results, tokens_used: used, warnings: notes }, { 'x-rate-limit-reset-at-utc': utcSecond(rateLimit.resetAtMs) })
+  return jsonReply({ model, results, tokens_used: used, warnings: notes }, { 'x-rate-limit-reset-at-utc': utcSecond(rateLimit.resetAtMs) })
 }

@@ -1,8 +1,6 @@
-import { type Static, type TSchema, Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { outputTypes, taskTypes } from '../../embedding/request.ts'
-
-/** OpenAI's clients send null for what they leave out. */
-const optional = <Schema extends TSchema>(schema: Schema) => Type.Optional(Type.Union([schema, Type.Null()]))
+import { optional } from '../optional-field.ts'
 
 /**
  * Body of `POST /v1/embeddings`. Emptiness and counts of `input` are not checked here, because OpenAI answers them with a
