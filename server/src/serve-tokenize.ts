@@ -19,6 +19,10 @@ export interface TokenizedInput {
 export interface Tokenized {
   readonly model: string
   readonly inputs: readonly TokenizedInput[]
+  /** The vocabulary's word for a token, where the tokenizer can say. */
+  pieceOf(id: number): string | undefined
+  /** Tokens that the model wants around every text. */
+  readonly specialIds: ReadonlySet<number>
   readonly notes: readonly string[]
   readonly rateLimit: RateLimitState
 }
@@ -35,9 +39,12 @@ export async function serveTokenize(request: TokenizeRequest, caller: Caller, se
   using model = await lease(caller)
   const prepared = await prepare({ ...request, dimensions: unpaddedDimensions(deployment) }, deployment, model.tokenizer)
   caller.signal.throwIfAborted()
+  const { tokenizer } = model
   return {
     model: deployment.model.name,
-    inputs: readTokens(prepared, model.tokenizer, request.addSpecialTokens),
+    pieceOf: (id) => tokenizer.piece?.(id),
+    specialIds: new Set([...tokenizer.startIds, ...tokenizer.endIds]),
+    inputs: readTokens(prepared, tokenizer, request.addSpecialTokens),
     notes: prepared.warnings,
     rateLimit,
   }

@@ -49,6 +49,8 @@ export interface Tokenizer {
    * Any string is safe, lone surrogates and NUL included.
    */
   encode(text: string, tokensMax?: number): Int32Array
+  /** A token as the vocabulary writes it, such as `##ing`; `undefined` for an id that there is not. */
+  piece?(id: number): string | undefined
   /** Ids put before every sequence, such as `[CLS]`; empty for a model that wants none. */
   readonly startIds: readonly number[]
   /** Ids put after every sequence, such as `[SEP]`; empty for a model that wants none. */

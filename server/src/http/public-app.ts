@@ -1,16 +1,22 @@
 import type { FastifyInstance } from 'fastify'
+import { cohere } from '../dialects/cohere/cohere.ts'
+import { ollama } from '../dialects/ollama/ollama.ts'
 import { openai } from '../dialects/openai/openai.ts'
 import { segmind } from '../dialects/segmind/segmind.ts'
+import { tei } from '../dialects/tei/tei.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Services } from '../serve.ts'
 import { type AppSurroundings, createApp } from './app.ts'
+import { cohereRoutes } from './cohere-routes.ts'
 import { healthRoutes, type Readiness } from './health.ts'
 import { refuseOtherMethods } from './method-not-allowed.ts'
 import { metricsRoute } from './metrics-route.ts'
 import { modelsRoutes } from './models-routes.ts'
 import { neighbourRoutes } from './neighbour-routes.ts'
+import { ollamaRoutes } from './ollama-routes.ts'
 import { openAiRoutes } from './openai-routes.ts'
 import { segmindRoutes } from './segmind-routes.ts'
+import { teiRoutes } from './tei-routes.ts'
 import { wireOf } from './wire-of.ts'
 
 export interface PublicSurroundings extends Omit<AppSurroundings, 'refuse'> {
@@ -34,6 +40,9 @@ export function createPublicApp({ services, readiness, metrics, describe, ...sur
   app.register(segmindRoutes, { dialect: segmind, services, limits: surroundings.config.http })
   app.register(neighbourRoutes, { dialect: segmind, services, limits: surroundings.config.http })
   app.register(openAiRoutes, { dialect: openai, services, limits: surroundings.config.http, aliases: surroundings.config.openAiAliases })
+  app.register(teiRoutes, { dialect: tei, services, limits: surroundings.config.http, config: surroundings.config })
+  app.register(ollamaRoutes, { dialect: ollama, services, limits: surroundings.config.http })
+  app.register(cohereRoutes, { dialect: cohere, services, limits: surroundings.config.http })
   app.register(modelsRoutes, { services })
   const openTo = surroundings.config.http.metrics
   if (metrics !== undefined && openTo !== 'off') app.register(metricsRoute, { metrics, access: services.access, openTo })

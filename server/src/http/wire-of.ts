@@ -1,7 +1,10 @@
+import { cohere } from '../dialects/cohere/cohere.ts'
 import type { RequestHeaders, Wire } from '../dialects/dialect.ts'
 import { gemini, isSignedLikeGoogle } from '../dialects/gemini/gemini.ts'
+import { ollama } from '../dialects/ollama/ollama.ts'
 import { openai } from '../dialects/openai/openai.ts'
 import { segmind } from '../dialects/segmind/segmind.ts'
+import { tei } from '../dialects/tei/tei.ts'
 
 /** What is known of a request before anything else of it is read. */
 export interface RequestHead {
@@ -19,6 +22,10 @@ const owners: readonly (readonly [RegExp, Wire])[] = [
   [/^\/(?:upload\/v1|v1\/tunedModels)\//, gemini],
   // A method after a model's name: whatever the credential looks like, only Google's clients ask for that.
   [/^\/v1\/models\/[^?]*(?::|%3a)/i, gemini],
+  [/^\/(?:embed|similarity|tokenize|info)(?:[/?]|$)/, tei],
+  [/^\/tei\//, tei],
+  [/^\/api\//, ollama],
+  [/^\/v2\/(?:embed|rerank)(?:[/?]|$)/, cohere],
 ]
 
 /** Paths that several dialects have in common: there the form of the credential decides. */

@@ -26,4 +26,8 @@ export class LibraryTokenizer implements Tokenizer {
       for (const id of this.#library.encode(piece, { add_special_tokens: false }).ids) ids.push(id)
     })
   }
+
+  piece(id: number): string | undefined {
+    return this.#library.id_to_token(id)
+  }
 }

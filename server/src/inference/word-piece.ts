@@ -39,6 +39,8 @@ export class WordPieceTokenizer implements Tokenizer {
   /** `kind` of every character met so far, and the normal form of those that change. */
   readonly #kinds = new Uint8Array(codePoints)
   readonly #normalForms = new Map<number, string>()
+  /** The vocabulary by id, made when it is first asked for, because embedding never does. */
+  #pieces: ReadonlyMap<number, string> | undefined
 
   constructor(vocabulary: WordPieceVocabulary) {
     this.#vocabulary = vocabulary
@@ -69,6 +71,12 @@ export class WordPieceTokenizer implements Tokenizer {
     }
     words.finish()
     return Int32Array.from(words.ids.slice(0, tokensMax))
+  }
+
+  piece(id: number): string | undefined {
+    const { ids, specials } = this.#vocabulary
+    this.#pieces ??= new Map([...ids, ...specials].map(([piece, id]) => [id, piece]))
+    return this.#pieces.get(id)
   }
 
   /** Reads a special token where one stands, else a character that is a word of its own. Returns its length in UTF-16 units. */
