@@ -5,10 +5,11 @@
  * but Node itself. Two phases, because npm picks packages by the Node that runs it: first fetch the pinned Node, then let
  * that Node run npm. Progress goes to stderr; stdout belongs to the command.
  *
- *     start      run the server            test    types, lint, dead code, all tests
- *     nearfield  run the command line      bench   measure the server, lanes what its callers feel of each other
- *     soak       watch its memory          setup   only install
- *     pm         npm itself, run by the pinned Node
+ *     start        run the server          test   types, lint, dead code, all tests
+ *     conformance  only the tests with the clients that others publish
+ *     nearfield    run the command line    bench  measure the server, lanes what its callers feel of each other
+ *     soak         watch its memory        setup  only install
+ *     pm           npm itself, run by the pinned Node
  */
 import { installDependencies, npmArguments, stampDependencies } from './boot-install.mjs'
 import { withLock } from './boot-lock.mjs'
@@ -53,6 +54,9 @@ async function main() {
     case 'test':
       await prepare()
       return runTests(rest)
+    case 'conformance':
+      await prepare()
+      return node('node_modules/vitest/vitest.mjs', 'run', 'conformance', ...rest)
     case 'pm': {
       await withLock(installRuntime)
       const status = await node(...npmArguments(rest))
@@ -60,7 +64,10 @@ async function main() {
       return status
     }
     default:
-      throw new BootError(`"${command ?? ''}" is not a command; choose start, test, nearfield, bench, lanes, soak, setup or pm.`, 'npm start')
+      throw new BootError(
+        `"${command ?? ''}" is not a command; choose start, test, conformance, nearfield, bench, lanes, soak, setup or pm.`,
+        'npm start',
+      )
   }
 }
 

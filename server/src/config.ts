@@ -218,10 +218,9 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 const comparisonLimits = { similarityInputsMax: 128, similarityPairsMax: 1_024, rerankDocumentsMax: 1_000 }
 
-const accessLimits: Config['access'] = {
+const accessLimits: Omit<Config['access'], 'badKeysPerMinuteMax'> = {
   keyCacheMs: 5_000,
   keyCacheEntriesMax: 10_000,
-  badKeysPerMinuteMax: 20,
   limiterAccountsMax: 100_000,
   limiterAddressesMax: 100_000,
   lastUsedFlushMs: 10_000,
@@ -296,7 +295,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
       valkey: { timeoutMs: 50, connectTimeoutMs: 1_000, pauseMs: 5_000, writesMax: 4_096, expiryMs: 7 * 86_400_000 },
     },
     hub: hubSettings(environment),
-    access: accessLimits,
+    access: { ...accessLimits, badKeysPerMinuteMax: whole('NEARFIELD_BAD_KEYS_PER_MINUTE_MAX', 20, 1, 1_000_000) },
     storage: storageSettings(environment),
   }
   refuseTooManyThreads(config, cores)

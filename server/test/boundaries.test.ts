@@ -14,10 +14,14 @@ import {
 } from './boundary-rules.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
-const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', 'server', 'cli', 'bench', 'scripts'], {
-  cwd: root,
-  encoding: 'utf8',
-})
+const listed = execFileSync(
+  'git',
+  ['ls-files', '--cached', '--others', '--exclude-standard', 'server', 'cli', 'bench', 'scripts', 'conformance'],
+  {
+    cwd: root,
+    encoding: 'utf8',
+  },
+)
 const everyFile: SourceFile[] = listed
   .split('\n')
   .filter((name) => /\.(ts|mjs|js)$/.test(name) && existsSync(path.join(root, name)))
