@@ -15,7 +15,7 @@ type Feeds = Readonly<Record<string, Tensor>>
  * sequences lie end to end. `[batch, tokens]` is what everybody else exports: shorter sequences are filled up at their end.
  * @throws TypeError when the graph asks for something nobody can know
  */
-export function feedsOf(session: InferenceSession, batch: Batch): Feeds {
+export function feedsOf(session: Pick<InferenceSession, 'inputMetadata'>, batch: Batch): Feeds {
   const ids = session.inputMetadata.find(({ name }) => name === 'input_ids')
   if (ids === undefined || !ids.isTensor) throw new TypeError('the graph has no input named input_ids')
   const padded = ids.shape.length === 2

@@ -33,6 +33,14 @@ test('the sizes are those of config.json', () => {
   })
 })
 
+test.each(['xlm-roberta', 'roberta', 'camembert'])('%s counts its positions from behind the padding id', (model_type) => {
+  expect(readArchitecture(bytes({ ...config, model_type }), 'config.json')).toMatchObject({ firstPosition: 2 })
+})
+
+test.each(['gelu_new', 'gelu_pytorch_tanh'])('%s is the approximation with tanh', (hidden_act) => {
+  expect(readArchitecture(bytes({ ...config, hidden_act }), 'config.json')).toMatchObject({ activation: 'tanh-gelu' })
+})
+
 test.each([
   ['another kind of model', { model_type: 'mpnet' }, /model_type mpnet.*bert, xlm-roberta, roberta, camembert only/],
   ['another activation', { hidden_act: 'relu' }, /hidden_act relu.*gelu, gelu_new, gelu_pytorch_tanh only/],

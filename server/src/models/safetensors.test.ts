@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ModelError } from './model-error.ts'
-import { readSafetensors, writeSafetensors } from './safetensors.ts'
+import { type FloatTable, narrow, readSafetensors, widen, writeSafetensors } from './safetensors.ts'
 
 /** A file with any header and any data. */
 function file(header: unknown, data: Uint8Array): Uint8Array {
@@ -83,4 +83,15 @@ describe('a file that is not whole is refused with its name', () => {
     expect(() => read.integers('x', [2])).toThrow(/must be I32/)
     expect(() => read.table('x', [1])).toThrow(/must be F16 or BF16 or F32 \[1\]/)
   })
+})
+
+test('bfloat16 is widened exactly, and a table is narrowed only where every number fits', () => {
+  const bytes = new Uint8Array(Uint16Array.of(0x3f80, 0xc040, 0x0001, 0x7f80).buffer)
+  const header = { wide: { dtype: 'BF16', shape: [4], data_offsets: [0, 8] } }
+  const read = readSafetensors(file(header, bytes), 'here')
+  expect([...read.floats('wide', [4])]).toEqual([1, -3, 2 ** -133, Number.POSITIVE_INFINITY])
+  expect(read.table('wide', [4]).type).toBe('bfloat16')
+  const table = (...values: number[]): FloatTable => ({ type: 'float32', bytes: new Uint8Array(Float32Array.from(values).buffer) })
+  expect([...widen(narrow(table(1, -0.5, 2 ** -24)))]).toEqual([1, -0.5, 2 ** -24])
+  expect(narrow(table(1, 70_000)).type).toBe('float32')
 })
