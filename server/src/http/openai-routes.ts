@@ -28,7 +28,7 @@ export async function openAiRoutes(app: FastifyInstance, scope: OpenAiScope): Pr
 
 /** The table of tokens is large, and most callers send texts. */
 function readerFor(input: EmbeddingsBody['input']): Promise<TokensReader> | TokensReader {
-  return typeof input === 'string' || typeof input[0] === 'string' ? () => '' : tokensReader()
+  return typeof input !== 'string' && (typeof input[0] === 'number' || Array.isArray(input[0])) ? tokensReader() : () => ''
 }
 
 const errors = [

@@ -1,6 +1,7 @@
 import type { EmbedRequest, TaskType } from '../../embedding/request.ts'
 import { NearfieldError } from '../../errors.ts'
 import type { DecodedCall } from '../dialect.ts'
+import { settingsOf } from './other-names.ts'
 import type { EmbeddingsBody } from './schema.ts'
 
 /** A decoded call, with what its reply will need. */
@@ -41,16 +42,17 @@ const purposes: ReadonlyMap<string, TaskType> = new Map([
  */
 export function decode(body: EmbeddingsBody, { textOfTokens, aliases }: DecodeOptions): OpenAiCall {
   const { model, taskType } = splitPurpose(body.model)
+  const settings = settingsOf(body)
   const request: EmbedRequest = {
     deployment: aliases.get(model) ?? model,
     inputs: textsOf(body.input, textOfTokens),
-    taskType: body.task_type ?? taskType ?? 'TASK_TYPE_UNSPECIFIED',
-    dimensions: body.dimensions ?? undefined,
-    outputType: body.output_dtype ?? 'float',
-    truncate: body.truncate ?? 'error',
+    taskType: settings.taskType ?? taskType ?? 'TASK_TYPE_UNSPECIFIED',
+    dimensions: settings.dimensions,
+    outputType: settings.outputType ?? 'float',
+    truncate: settings.truncate ?? 'error',
     tokensMax: requestTokensMax,
   }
-  return { request, encoding: body.encoding_format ?? 'float' }
+  return { request, encoding: settings.encoding ?? 'float' }
 }
 
 /** A text, texts, the tokens of a text, or of texts; a flat list of numbers is one text. */
@@ -60,7 +62,8 @@ function textsOf(input: EmbeddingsBody['input'], textOfTokens: DecodeOptions['te
   const numbers: number[] = []
   for (const item of input) {
     if (typeof item === 'number') numbers.push(item)
-    else texts.push(typeof item === 'string' ? item : textOfTokens(item))
+    else if (typeof item === 'string') texts.push(item)
+    else texts.push('text' in item ? item.text : textOfTokens(item))
   }
   return checked(numbers.length > 0 ? [textOfTokens(numbers)] : texts)
 }

@@ -1,10 +1,12 @@
 import { type Static, Type } from 'typebox'
 import { outputTypes, taskTypes } from '../../embedding/request.ts'
 import { optional } from '../optional-field.ts'
+import { otherNames } from './other-names.ts'
 
 /**
  * Body of `POST /v1/embeddings`. Emptiness and counts of `input` are not checked here, because OpenAI answers them with a
- * sentence of its own. `task_type`, `output_dtype` and `truncate` are ours. Source: OpenAI's OpenAPI document, CreateEmbeddingRequest.
+ * sentence of its own. `task_type`, `output_dtype` and `truncate` are ours, those of
+ * `otherNames` are Voyage's and Jina's. Source: OpenAI's OpenAPI document, CreateEmbeddingRequest.
  */
 export const embeddingsBody = Type.Object(
   {
@@ -14,8 +16,12 @@ export const embeddingsBody = Type.Object(
         Type.Array(Type.String()),
         Type.Array(Type.Integer({ minimum: 0 })),
         Type.Array(Type.Array(Type.Integer({ minimum: 0 }))),
+        Type.Array(Type.Object({ text: Type.String() }, { additionalProperties: false })),
       ],
-      { description: 'A text, a list of texts, the tokens of one text, or a list of those. Tokens are those of cl100k_base.' },
+      {
+        description:
+          "A text, a list of texts, the tokens of one text, or a list of those; or Jina's `{text}` objects. Tokens are those of cl100k_base.",
+      },
     ),
     model: Type.String({ minLength: 1, description: 'A model name; `:query` or another purpose may follow it.' }),
     encoding_format: optional(Type.Enum(['float', 'base64'], { description: '`base64`: little-endian float32.' })),
@@ -24,8 +30,11 @@ export const embeddingsBody = Type.Object(
     task_type: optional(Type.Enum([...taskTypes], { description: 'What the vectors are for.' })),
     output_dtype: optional(Type.Enum([...outputTypes], { description: 'The numbers of the vectors.' })),
     truncate: optional(
-      Type.Enum(['end', 'error'], { description: 'What becomes of a text longer than the model reads; `error` unless said otherwise.' }),
+      Type.Union([Type.Enum(['end', 'error']), Type.Boolean()], {
+        description: 'What becomes of a text longer than the model reads; `error` unless said otherwise. True is `end`, false `error`.',
+      }),
     ),
+    ...otherNames,
   },
   { additionalProperties: false },
 )
