@@ -50,7 +50,7 @@ export interface ModelWeights extends BertWeights {
 }
 
 /** Counts up when the compiler makes another graph from the same sources, so that no old file is taken for a new one. */
-const compilerVersion = 6
+const compilerVersion = 7
 /** A protobuf message, and so an .onnx file, cannot be larger. */
 const graphBytesMax = 2 ** 31 - 1
 

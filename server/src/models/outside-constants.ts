@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 
 /** A model with more than this in constants keeps all but the small ones outside: a message cannot be larger than two gibibytes. */
 const insideBytesMax = 2 ** 30
-const largeBytes = 64 * 1024 * 1024
+const largeBytes = 8 * 1024 * 1024
 const smallBytes = 64 * 1024
 /** A page: the file is mapped into memory, and only a constant that begins a page can be used where it lies. */
 const alignment = 4_096
