@@ -1,34 +1,58 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { costOf } from '../billing/price.ts'
+import { withoutCollection } from '../dialects/gemini/address.ts'
+import { gemini } from '../dialects/gemini/gemini.ts'
+import { encodeModel, pageOf } from '../dialects/gemini/models.ts'
+import { googleModel, googleModels } from '../dialects/gemini/schema.ts'
 import { NearfieldError } from '../errors.ts'
 import type { ModelSource } from '../models/model.ts'
 import { formatDollars } from '../money.ts'
 import type { ModelListing, Services } from '../serve.ts'
-import { credentialInAnyForm } from './any-credential.ts'
 import { authenticateFirst } from './authenticated.ts'
 import { commonErrors, errorsFor, type RequestTypes } from './route-schemas.ts'
+import { wireOf } from './wire-of.ts'
+
+export interface ModelsScope {
+  readonly services: Services
+  /** Whether shortened vectors of the Gemini dialect are of unit length. */
+  readonly unitLength: boolean
+}
+
+/** Where the clients of several dialects look for models; the first of them in the documents. */
+const bases = ['/v1', '/v1beta', '/openai/v1', '/v1beta/openai'] as const
 
 /**
- * What can be asked for, in the shape of OpenAI's list of models, with what else is worth knowing. It loads no model and
- * costs nothing. Source: OpenAI API, Models; its fields are `id`, `object`, `created` and `owned_by`.
+ * What can be asked for, in Google's shape for Google's clients and in OpenAI's for all others, with what else is worth
+ * knowing. It loads no model and costs nothing. Source: OpenAI API, Models; its fields are `id`, `object`, `created` and
+ * `owned_by`.
  */
-export async function modelsRoutes(app: FastifyInstance, { services }: { readonly services: Services }): Promise<void> {
+export async function modelsRoutes(app: FastifyInstance, { services, unitLength }: ModelsScope): Promise<void> {
   const { models, clock } = services
-  authenticateFirst(app, { credential: credentialInAnyForm }, services.access)
+  authenticateFirst(app, { credential: (headers, url) => wireOf({ headers, url }).credential(headers, url) }, services.access)
   const routes = app.withTypeProvider<RequestTypes>()
+  const google = ({ deployment: { name, model, standIn, inputTokensMax } }: ModelListing) => {
+    const { description, dimensions } = model
+    return encodeModel({ name, servedBy: model.name, standIn, description, inputTokensMax, dimensions }, { unitLength })
+  }
 
-  routes.get('/v1/models', { schema: listSchema }, async () => {
-    await models.lookAgain()
-    return { object: 'list', data: models.list().map((listing) => toWire(listing, clock.now())) }
-  })
+  for (const base of bases) {
+    const hide = base !== '/v1'
+    routes.get(`${base}/models`, { schema: { ...listSchema, hide } }, async (request) => {
+      await models.lookAgain()
+      const listings = models.list()
+      if (wireOf(request) !== gemini) return { object: 'list', data: listings.map((listing) => toWire(listing, clock.now())) }
+      const { items, ...next } = pageOf(listings.map(google), request.query)
+      return { models: items, ...next }
+    })
 
-  routes.get('/v1/models/:name', { schema: oneSchema }, async ({ params: { name } }) => {
-    const { deployment } = await models.find(name)
-    const listing = models.list().find((candidate) => candidate.deployment.name === deployment.name)
-    if (listing === undefined) throw new NearfieldError('model_not_found')
-    return toWire(listing, clock.now())
-  })
+    routes.get(`${base}/models/:name`, { schema: { ...oneSchema, hide } }, async (request) => {
+      const { deployment } = await models.find(withoutCollection(request.params.name))
+      const listing = models.list().find((candidate) => candidate.deployment.name === deployment.name)
+      if (listing === undefined) throw new NearfieldError('model_not_found')
+      return wireOf(request) === gemini ? google(listing) : toWire(listing, clock.now())
+    })
+  }
 }
 
 function toWire({ deployment, state, precision, space, parity }: ModelListing, nowMs: number) {
@@ -101,13 +125,20 @@ const model = Type.Object({
   price: Type.Object({ dollars_per_million_tokens: Type.Number(), dollars_per_million_cached_tokens: Type.Number() }),
 })
 
+const security = [{ apiKey: [] }, { bearer: [] }, { googleApiKey: [] }, { keyInAddress: [] }]
+
 const listSchema = {
   operationId: 'listModels',
   summary: 'The models that can be asked for, cold ones too',
-  description: 'The key may also come as `Authorization: Bearer`. Free.',
-  security: [{ apiKey: [] }],
+  description:
+    "The form of the key decides the shape: Google's (`x-goog-api-key`, `?key=`) gets Google's, page by page, any other OpenAI's. Also under `/v1beta`, `/openai/v1` and `/v1beta/openai`. Free.",
+  security,
+  querystring: Type.Object({
+    pageSize: Type.Optional(Type.String({ description: "Of Google's shape: 50, at most 1000." })),
+    pageToken: Type.Optional(Type.String({ description: "Of Google's shape: `nextPageToken` of the page before." })),
+  }),
   response: {
-    200: Type.Object({ object: Type.Literal('list'), data: Type.Array(model) }, { description: 'The models.' }),
+    200: Type.Union([Type.Object({ object: Type.Literal('list'), data: Type.Array(model) }), googleModels], { description: 'The models.' }),
     ...errorsFor(commonErrors),
   },
 }
@@ -115,7 +146,10 @@ const listSchema = {
 const oneSchema = {
   operationId: 'getModel',
   summary: 'One model',
-  security: [{ apiKey: [] }],
+  security,
   params: Type.Object({ name: Type.String({ description: 'A model name; a slash in it is written `%2F`.' }) }),
-  response: { 200: model, ...errorsFor([[404, 'There is no such model.'], ...commonErrors]) },
+  response: {
+    200: Type.Union([model, googleModel], { description: 'The model.' }),
+    ...errorsFor([[404, 'There is no such model.'], ...commonErrors]),
+  },
 }

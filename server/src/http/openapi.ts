@@ -38,6 +38,8 @@ function description(version: string) {
     components: {
       securitySchemes: {
         apiKey: { type: 'apiKey' as const, in: 'header' as const, name: 'x-api-key' },
+        googleApiKey: { type: 'apiKey' as const, in: 'header' as const, name: 'x-goog-api-key' },
+        keyInAddress: { type: 'apiKey' as const, in: 'query' as const, name: 'key' },
         bearer: { type: 'http' as const, scheme: 'bearer' },
       },
     },

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { cohere } from '../dialects/cohere/cohere.ts'
+import { gemini } from '../dialects/gemini/gemini.ts'
 import { ollama } from '../dialects/ollama/ollama.ts'
 import { openai } from '../dialects/openai/openai.ts'
 import { segmind } from '../dialects/segmind/segmind.ts'
@@ -8,6 +9,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Services } from '../serve.ts'
 import { type AppSurroundings, createApp } from './app.ts'
 import { cohereRoutes } from './cohere-routes.ts'
+import { geminiRoutes } from './gemini-routes.ts'
 import { healthRoutes, type Readiness } from './health.ts'
 import { refuseOtherMethods } from './method-not-allowed.ts'
 import { metricsRoute } from './metrics-route.ts'
@@ -40,10 +42,12 @@ export function createPublicApp({ services, readiness, metrics, describe, ...sur
   app.register(segmindRoutes, { dialect: segmind, services, limits: surroundings.config.http })
   app.register(neighbourRoutes, { dialect: segmind, services, limits: surroundings.config.http })
   app.register(openAiRoutes, { dialect: openai, services, limits: surroundings.config.http, aliases: surroundings.config.openAiAliases })
+  const { geminiUnitLength: unitLength } = surroundings.config
+  app.register(geminiRoutes, { dialect: gemini, services, limits: surroundings.config.http, unitLength })
   app.register(teiRoutes, { dialect: tei, services, limits: surroundings.config.http, config: surroundings.config })
   app.register(ollamaRoutes, { dialect: ollama, services, limits: surroundings.config.http })
   app.register(cohereRoutes, { dialect: cohere, services, limits: surroundings.config.http })
-  app.register(modelsRoutes, { services })
+  app.register(modelsRoutes, { services, unitLength })
   const openTo = surroundings.config.http.metrics
   if (metrics !== undefined && openTo !== 'off') app.register(metricsRoute, { metrics, access: services.access, openTo })
   others.afterAllRoutes()

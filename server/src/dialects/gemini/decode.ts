@@ -83,13 +83,15 @@ export function decodeBatch(model: string, body: unknown, decoding: DecodeOption
 }
 
 /** The texts of the body of `models/{model}:countTokens`. @throws NearfieldError `invalid_request` */
-export function decodeCountTokens(model: string, body: unknown): readonly string[] {
+export function decodeCountTokens(model: string, body: unknown, { inputsMax }: { readonly inputsMax: number }): readonly string[] {
   const { model: named, contents, generateContentRequest: inner } = readBody(countTokensRequest, body)
   requireModel(named, model, 'model', '* CountTokensRequest.model')
   requireModel(inner?.model, model, 'generate_content_request.model', '* CountTokensRequest.generate_content_request.model')
   const path = inner?.contents === undefined ? 'contents' : 'generate_content_request.contents'
   const counted = inner?.contents ?? contents ?? []
   if (counted.length === 0) throw violation('contents', '* CountTokensRequest.contents: contents is not specified')
+  if (counted.length > inputsMax)
+    throw violation(path, `* CountTokensRequest.contents: at most ${inputsMax} contents can be in one request`)
   return counted.map((one, index) => textOf(one, `${path}[${index}]`, 'CountTokensRequest.contents'))
 }
 

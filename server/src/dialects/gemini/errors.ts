@@ -1,6 +1,7 @@
 import { type ErrorCode, errorCatalogue, type NearfieldError } from '../../errors.ts'
 import { formatDollars } from '../../money.ts'
 import type { WireReply } from '../dialect.ts'
+import { jsonReply } from '../json-reply.ts'
 import { addressedModel } from './address.ts'
 
 /** A status and its name. Source: google.rpc.Code. */
@@ -51,8 +52,7 @@ export function refuse(error: NearfieldError, url = ''): WireReply {
   const [code, status] = statusOf(error.code)
   const message = messageOf(error, url)
   const details = detailsOf(error, message, url)
-  const body = { error: { code, message, status, ...(details.length === 0 ? {} : { details }) } }
-  return { status: code, headers: { 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(body) }
+  return jsonReply({ error: { code, message, status, ...(details.length === 0 ? {} : { details }) } }, {}, code)
 }
 
 function statusOf(code: ErrorCode): GoogleStatus {

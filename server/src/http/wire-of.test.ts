@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import { wireOf } from './wire-of.ts'
+
+const bearer = { authorization: 'Bearer k' }
+const googleKey = { 'x-goog-api-key': 'k' }
+const apiKey = { 'x-api-key': 'k' }
+
+test.each([
+  ['/v1/gemini-embedding-001', {}, 'segmind'],
+  ['/v1/gemini-embedding-001', googleKey, 'segmind'],
+  ['/v1/embeddings', apiKey, 'openai'],
+  ['/openai/v1/models', googleKey, 'openai'],
+  ['/v1beta/openai/embeddings?key=k', {}, 'openai'],
+  ['/v1beta/models', bearer, 'gemini'],
+  ['/upload/v1beta/files', bearer, 'gemini'],
+  ['/v1/models/x:embedContent', bearer, 'gemini'],
+  ['/v1/models/x%3aembedContent', apiKey, 'gemini'],
+  ['/v1/models', bearer, 'openai'],
+  ['/v1/models?key=k', bearer, 'gemini'],
+  ['/v1/models?monkey=k', bearer, 'openai'],
+  ['/v1/models/x', googleKey, 'gemini'],
+  ['/v1/models/x', { 'x-goog-api-client': 'google-genai-sdk/3.1.0' }, 'gemini'],
+  ['/v1/models/x', apiKey, 'segmind'],
+  ['/v1/models', {}, 'segmind'],
+  ['/v1/files', bearer, 'openai'],
+  ['/v1/batches/b', googleKey, 'gemini'],
+])('%s with %j speaks %s', (url, headers, name) => {
+  expect(wireOf({ url, headers }).name).toBe(name)
+})
