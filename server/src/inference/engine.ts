@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os'
 import type { Config } from '../config.ts'
 import type { Embedder, EmbedOptions, EmbedOutcome, Tokenizer } from '../embedding/embedder.ts'
 import { NearfieldError } from '../errors.ts'
@@ -9,6 +10,8 @@ import { BatchFailedError, Replica, ReplicaLostError } from './replica.ts'
 import { Scheduler, type SchedulerStats } from './scheduler.ts'
 import { SpareReplica } from './spare-replica.ts'
 import { loadTokenizer } from './tokenizer.ts'
+
+const niceness = 5
 
 /** What a gate may use to judge a graph: this processor's own replicas. */
 export interface GateSubject {
@@ -119,7 +122,7 @@ function createReplicas(graphFile: string, { settings, clock, log }: EngineOptio
   const launch = () => new Replica({ graphFile, threads, startTimeoutMs, watchdogMs })
   const pool = new ReplicaPool({
     replicas: settings.replicas,
-    launch,
+    launch: () => givingWay(launch()),
     outstandingMax: settings.batchesPerReplicaMax,
     restartsPerMinuteMax: settings.restartsPerMinuteMax,
     restartPauseMs,
@@ -132,6 +135,19 @@ function createReplicas(graphFile: string, { settings, clock, log }: EngineOptio
     ? new SpareReplica({ launch, idleMs: settings.spareIdleMs, restartPauseMs, stopTimeoutMs, clock, log, changed })
     : undefined
   return { pool, spare }
+}
+
+/**
+ * A replica that keeps every core busy gives way to what must run now: the server's own threads, and the spare replica.
+ * Threads that the process starts later inherit it.
+ */
+function givingWay(replica: Replica): Replica {
+  try {
+    if (replica.processId !== undefined) setPriority(replica.processId, niceness)
+  } catch {
+    // It has ended already, or the system does not allow it: then all are equal.
+  }
+  return replica
 }
 
 class LocalEngine implements Engine {
