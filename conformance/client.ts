@@ -1,5 +1,5 @@
 /** A wire format that a client speaks; it decides what a refusal looks like on the wire. */
-export type Speaks = 'openai' | 'gemini'
+export type Speaks = 'openai' | 'gemini' | 'ollama' | 'cohere'
 
 /** What every client is asked to do. */
 export const tasks = ['one', 'list', 'dimensions', 'cancellation'] as const
@@ -42,7 +42,7 @@ export interface Client {
   readonly speaks: Speaks
   /** The vectors `[inputs]`, in order. Whatever the client throws is left as it is; retries are off where they can be. */
   embed(call: Call): Promise<readonly (readonly number[])[]>
-  /** The name of what the client throws when it is refused with `status` because of `kind`. */
+  /** The name of what the client throws when it is refused with `status` because of `kind`; several, where time decides, with "or". */
   errorName(status: number, kind: ErrorKind): string
   /** Whether it makes several calls of more texts than one may have. */
   readonly splits?: true

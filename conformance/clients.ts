@@ -1,8 +1,25 @@
 import type { Client } from './client.ts'
 import { aiSdkOpenAi, aiSdkOpenAiCompatible } from './clients/ai-sdk.ts'
 import { chromaOpenAi } from './clients/chroma.ts'
+import { aiSdkGoogle, chromaGoogle, googleGenAi, langChainGoogle, llamaIndexGoogle, olderGoogleGenAi } from './clients/google.ts'
 import { langChainOpenAi } from './clients/langchain.ts'
 import { openAi, openAiFloats } from './clients/openai.ts'
+import { cohere, ollama } from './clients/small-dialects.ts'
 
 /** Every client of the suite, in the order of the table. */
-export const clients: readonly Client[] = [openAi, openAiFloats, aiSdkOpenAi, aiSdkOpenAiCompatible, langChainOpenAi, chromaOpenAi]
+export const clients: readonly Client[] = [
+  googleGenAi,
+  olderGoogleGenAi,
+  aiSdkGoogle,
+  langChainGoogle,
+  llamaIndexGoogle,
+  chromaGoogle,
+  openAi,
+  openAiFloats,
+  aiSdkOpenAi,
+  aiSdkOpenAiCompatible,
+  langChainOpenAi,
+  chromaOpenAi,
+  ollama,
+  cohere,
+]

@@ -1,11 +1,12 @@
 import { type Client, type ErrorKind, errorKinds, type SeenError } from './client.ts'
+import { refusals } from './refusals.ts'
 
 type Errors = ReadonlyMap<Client, ReadonlyMap<ErrorKind, SeenError>>
 
 const introduction = `# What each client throws
 
 Written by the conformance suite (\`npm run conformance -- -u\`) from what the packages threw, and held by it. Every message is readable;
-\`split\` means that the client makes several calls instead, \`n/a\` that its users cannot bring the error about. Below the table are the
+\`split\` means that the client makes several calls instead, \`shortened\` that the dialect cuts a longer text, \`n/a\` that its users cannot bring the error about. Below the table are the
 words of each dialect, which every client shows, some with more around them. Numbers that change from request to request are \`N\`.
 `
 
@@ -20,7 +21,10 @@ export function errorsGuide(clients: readonly Client[], errors: Errors): string 
 }
 
 function cellOf(client: Client, kind: ErrorKind, error: SeenError | undefined): string {
-  if (error === undefined) return client.splits && kind === 'too many' ? 'split' : 'n/a'
+  if (error === undefined) {
+    if (refusals[client.speaks][kind] === 'shortened') return 'shortened'
+    return client.splits && kind === 'too many' ? 'split' : 'n/a'
+  }
   return error.status === undefined ? `\`${error.name}\`` : `\`${error.name}\` ${error.status}`
 }
 

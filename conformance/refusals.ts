@@ -6,30 +6,65 @@ export interface Refusal {
   readonly words: RegExp
 }
 
+/** Texts that one call may have. */
+export const textsMax: Readonly<Record<Speaks, number>> = { openai: 2_048, gemini: 100, ollama: 2_048, cohere: 96 }
+
+/** What a dialect makes of a text that is too long, where it does not refuse it. */
+export type Outcome = Refusal | 'shortened'
+
+const rateLimit = /allows 5 requests a minute\. Try again in \d+ s/
+const engineFailed = /The embedding engine failed on this request\. Nothing was billed/
+const overloaded = /The server is at its limit\. Try again shortly/
+const balance = /the balance is \$0\.000000001 and this request needs \$0\.\d+/
+
 /** Each error as each dialect tells it. Source: the guides to the dialects. */
-export const refusals: Readonly<Record<Speaks, Readonly<Record<ErrorKind, Refusal>>>> = {
+export const refusals: Readonly<Record<Speaks, Readonly<Record<ErrorKind, Outcome>>>> = {
   openai: {
     'wrong key': { status: 401, words: /Incorrect API key provided/ },
     'no key': { status: 401, words: /You didn't provide an API key/ },
     'bad field': { status: 400, words: /dimensions/i },
     'too many': { status: 400, words: /\$\.input' is invalid/ },
-    'too long': { status: 400, words: /tokens/ },
-    'rate limit': { status: 429, words: /allows 5 requests a minute\. Try again in \d+ s/ },
-    credits: { status: 429, words: /You exceeded your current quota/ },
+    'too long': { status: 400, words: /Input 0 has 3000 tokens/ },
+    'rate limit': { status: 429, words: rateLimit },
+    credits: { status: 429, words: balance },
     'unknown model': { status: 404, words: /no-such-model/ },
-    overloaded: { status: 503, words: /The server is at its limit\. Try again shortly/ },
-    'engine failed': { status: 502, words: /The embedding engine failed on this request\. Nothing was billed/ },
+    overloaded: { status: 503, words: overloaded },
+    'engine failed': { status: 502, words: engineFailed },
   },
   gemini: {
     'wrong key': { status: 400, words: /API key not valid\. Please pass a valid API key\./ },
     'no key': { status: 403, words: /Method doesn't allow unregistered callers/ },
     'bad field': { status: 400, words: /dimension/i },
-    'too many': { status: 400, words: /at most 100 requests can be in one batch/ },
-    'too long': { status: 400, words: /tokens/ },
-    'rate limit': { status: 429, words: /allows 5 requests a minute/ },
-    credits: { status: 402, words: /balance/ },
-    'unknown model': { status: 404, words: /models\/no-such-model is not found/ },
-    overloaded: { status: 503, words: /at its limit/ },
-    'engine failed': { status: 500, words: /Nothing was billed/ },
+    'too many': { status: 400, words: /\* BatchEmbedContentsRequest\.requests: at most 100 requests can be in one batch/ },
+    'too long': 'shortened',
+    'rate limit': { status: 429, words: /You exceeded your current quota.*allows 5 requests a minute/ },
+    credits: { status: 402, words: balance },
+    'unknown model': { status: 404, words: /models\/no-such-model is not found for API version v1/ },
+    overloaded: { status: 503, words: /The model is overloaded\. Please try again later\./ },
+    'engine failed': { status: 503, words: engineFailed },
+  },
+  ollama: {
+    'wrong key': { status: 401, words: /API key is invalid/ },
+    'no key': { status: 401, words: /API key/ },
+    'bad field': { status: 400, words: /dimensions/i },
+    'too many': { status: 400, words: /2048/ },
+    'too long': 'shortened',
+    'rate limit': { status: 429, words: rateLimit },
+    credits: { status: 402, words: balance },
+    'unknown model': { status: 404, words: /no-such-model.*not found|not found.*no-such-model/ },
+    overloaded: { status: 429, words: overloaded },
+    'engine failed': { status: 502, words: engineFailed },
+  },
+  cohere: {
+    'wrong key': { status: 401, words: /API key is invalid/ },
+    'no key': { status: 401, words: /API key/ },
+    'bad field': { status: 400, words: /dimension/i },
+    'too many': { status: 400, words: /at most 96/ },
+    'too long': 'shortened',
+    'rate limit': { status: 429, words: rateLimit },
+    credits: { status: 402, words: balance },
+    'unknown model': { status: 404, words: /no-such-model/ },
+    overloaded: { status: 429, words: overloaded },
+    'engine failed': { status: 502, words: engineFailed },
   },
 }

@@ -19,7 +19,8 @@ export const langChainOpenAi: Client = {
   },
   errorName: (status, kind) => {
     if (kind === 'credits') return 'InsufficientQuotaError'
-    return kind === 'rate limit' ? 'RateLimitCapacityError' : openAiErrorName(status)
+    // It names an error by itself when the time to come back is more than a minute away.
+    return kind === 'rate limit' ? 'RateLimitCapacityError or RateLimitError' : openAiErrorName(status)
   },
   splits: true,
   cannot: { cancellation: 'its embeddings take no signal' },

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { NearfieldError } from '../errors.ts'
-import type { NanoDollars } from '../money.ts'
+import { formatDollars, type NanoDollars } from '../money.ts'
 import type { Clock } from '../time.ts'
 import { AccountCredit } from './account-credit.ts'
 import type { ChargedAccount } from './charge-statement.ts'
@@ -396,6 +396,8 @@ function sumOfCosts(charges: readonly PendingCharge[], account: AccountCredit): 
   return charges.reduce((sum, { charge }) => (charge.accountId === account.accountId ? sum + charge.cost : sum), 0n)
 }
 
-function insufficient(balance: NanoDollars, need: NanoDollars): NearfieldError {
-  return new NearfieldError('insufficient_credits', undefined, { details: { balance: balance < 0n ? 0n : balance, need } })
+function insufficient(balanceOrDebt: NanoDollars, need: NanoDollars): NearfieldError {
+  const balance = balanceOrDebt < 0n ? 0n : balanceOrDebt
+  const message = `Insufficient credits: the balance is $${formatDollars(balance)} and this request needs $${formatDollars(need)}.`
+  return new NearfieldError('insufficient_credits', message, { details: { balance, need } })
 }

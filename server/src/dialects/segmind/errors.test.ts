@@ -30,14 +30,6 @@ test('the documented texts are exact', () => {
   expect(text('invalid_content_type')).toBe('Invalid content type')
 })
 
-test('a lack of credits names the balance and the need', () => {
-  const error = new NearfieldError('insufficient_credits', undefined, { details: { balance: 1n, need: 2_000_000_000n } })
-  expect(refuse(error)).toMatchObject({
-    status: 406,
-    body: '{"error":"Insufficient credits: the balance is $0.000000001 and this request needs $2.000000000."}',
-  })
-})
-
 test('a field is named as the caller wrote it', () => {
   const error = new NearfieldError('invalid_request', '64 is too few.', { details: { field: 'dimensions' } })
   expect(refuse(error).body).toBe('{"error":"`output_dimensionality`: 64 is too few."}')

@@ -1,5 +1,4 @@
 import { type ErrorCode, errorCatalogue, type NearfieldError } from '../../errors.ts'
-import { formatDollars } from '../../money.ts'
 import { utcSecond } from '../accounting.ts'
 import type { WireReply } from '../dialect.ts'
 
@@ -41,10 +40,7 @@ export function refuse(error: NearfieldError): WireReply {
 }
 
 function messageOf(error: NearfieldError): string {
-  const { balance, need, field } = error.details
-  if (error.code === 'insufficient_credits' && typeof balance === 'bigint' && typeof need === 'bigint') {
-    return `Insufficient credits: the balance is $${formatDollars(balance)} and this request needs $${formatDollars(need)}.`
-  }
+  const { field } = error.details
   const name = typeof field === 'string' ? fieldNames[field] : undefined
   return name === undefined ? (segmindMessage[error.code] ?? error.message) : `\`${name}\`: ${error.message}`
 }
