@@ -12,7 +12,7 @@ export interface Access {
   authorize(principal: Principal, deployment: Deployment): void
   /**
    * Counts one request against the plan's requests per minute.
-   * @throws NearfieldError `rate_limited` with `details.retryAfterMs`, `details.limit`, `details.resetAtMs`
+   * @throws NearfieldError `rate_limited` with `details.retryAfterMs`, `details.limit`, `details.counted` (`requests` or `tokens`), `details.resetAtMs`
    */
   countRequest(principal: Principal): RateLimitState
   /** Counts tokens against the plan's tokens per minute, once the exact number is known. @throws NearfieldError `rate_limited` */

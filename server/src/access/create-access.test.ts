@@ -152,7 +152,7 @@ describe('a plan', () => {
     for (let request = 0; request < 5; request++) {
       expect(access.countRequest(keys[request % 2 === 0 ? 0 : 1])).toMatchObject({ limit: 5, remaining: 4 - request })
     }
-    const details = { limit: 5, retryAfterMs: expect.any(Number), resetAtMs: expect.any(Number) }
+    const details = { limit: 5, counted: 'requests', retryAfterMs: expect.any(Number), resetAtMs: expect.any(Number) }
     expect(() => access.countRequest(keys[0])).toThrow(expect.objectContaining({ code: 'rate_limited', details }))
     time.ms += minuteMs + 5_000
     expect(access.countRequest(keys[0]).remaining).toBe(4)

@@ -11,7 +11,7 @@ export function countRequest(limiter: RateLimiter, clock: Clock, principal: Prin
   const limit = principal.limits.requestsPerMinute
   if (limit === null) return { limit: null, remaining: null, resetAtMs: clock.now() + minuteMs }
   const decision = limiter.take(`requests ${principal.accountId}`, limit, 1)
-  if (!decision.allowed) throw tooMany(clock, decision, limit, `${limit} requests`, principal.plan)
+  if (!decision.allowed) throw tooMany(clock, decision, limit, 'requests', principal.plan)
   return { limit, remaining: decision.remaining, resetAtMs: clock.now() + decision.resetMs }
 }
 
@@ -26,11 +26,11 @@ export function countTokens(limiter: RateLimiter, clock: Clock, principal: Princ
       'rate_limited',
       `The request has ${tokens} tokens; the plan "${principal.plan}" allows ${limit} a minute. Send fewer inputs at once.`,
       {
-        details: { limit, retryAfterMs: decision.resetMs, resetAtMs: clock.now() + decision.resetMs },
+        details: { limit, counted: 'tokens', retryAfterMs: decision.resetMs, resetAtMs: clock.now() + decision.resetMs },
       },
     )
   }
-  throw tooMany(clock, decision, limit, `${limit} tokens`, principal.plan)
+  throw tooMany(clock, decision, limit, 'tokens', principal.plan)
 }
 
 /** What is left of the tokens of the account's plan in this minute. */
@@ -41,10 +41,10 @@ export function tokensLeft(limiter: RateLimiter, clock: Clock, principal: Princi
   return { limit, remaining, resetAtMs: clock.now() + resetMs }
 }
 
-function tooMany(clock: Clock, decision: RateDecision, limit: number, allowed: string, plan: string): NearfieldError {
+function tooMany(clock: Clock, decision: RateDecision, limit: number, counted: 'requests' | 'tokens', plan: string): NearfieldError {
   const retryAfterMs = decision.retryAfterMs ?? decision.resetMs
   const seconds = Math.ceil(retryAfterMs / 1_000)
-  return new NearfieldError('rate_limited', `The plan "${plan}" allows ${allowed} a minute. Try again in ${seconds} s.`, {
-    details: { limit, retryAfterMs, resetAtMs: clock.now() + decision.resetMs },
+  return new NearfieldError('rate_limited', `The plan "${plan}" allows ${limit} ${counted} a minute. Try again in ${seconds} s.`, {
+    details: { limit, counted, retryAfterMs, resetAtMs: clock.now() + decision.resetMs },
   })
 }

@@ -168,7 +168,9 @@ test('429 for a plan that is used up says which quota and when to come back', as
   expect(error).toMatchObject({ code: 429, status: 'RESOURCE_EXHAUSTED' })
   expect(error.message).toMatch(/^You exceeded your current quota, please check your plan and billing details\./)
   const details = Object.fromEntries(error.details.map((detail: { '@type': string }) => [detail['@type'].split('.').at(-1), detail]))
-  expect(details.QuotaFailure.violations).toMatchObject([{ quotaValue: '5' }])
+  const quotaMetric = 'generativelanguage.googleapis.com/embed_content_paid_tier_requests'
+  expect(error.message).toContain(`\n* Quota exceeded for metric: ${quotaMetric}, limit: 5`)
+  expect(details.QuotaFailure.violations).toMatchObject([{ quotaMetric, quotaValue: '5' }])
   expect(details.RetryInfo.retryDelay).toMatch(/^\d+s$/)
 })
 

@@ -68,7 +68,7 @@ function messageOf(error: NearfieldError, url: string): string {
       if (typeof balance !== 'bigint' || typeof need !== 'bigint') break
       return `Your prepayment credits are depleted: the balance is $${formatDollars(balance)} and this request needs $${formatDollars(need)}.`
     case 'rate_limited':
-      return `You exceeded your current quota, please check your plan and billing details. ${error.message}`
+      return quotaMessage(error)
   }
   return messages[error.code] ?? error.message
 }
@@ -112,8 +112,23 @@ function errorInfo(reason: string): Detail {
   return typed('ErrorInfo', { reason, domain: 'googleapis.com', metadata: { service: 'generativelanguage.googleapis.com' } })
 }
 
-function quotaViolation({ message, details: { limit } }: NearfieldError): Detail {
-  return { description: message, ...(typeof limit === 'number' ? { quotaValue: String(limit) } : {}) }
+/** Google's names of what a plan limits. */
+const quotas: Readonly<Record<string, Detail>> = {
+  requests: { quotaMetric: 'generativelanguage.googleapis.com/embed_content_paid_tier_requests', quotaId: 'EmbedContentRequestsPerMinute' },
+  tokens: {
+    quotaMetric: 'generativelanguage.googleapis.com/embed_content_paid_tier_input_token_count',
+    quotaId: 'EmbedContentInputTokensPerMinute',
+  },
+}
+
+function quotaMessage({ message, details: { counted, limit } }: NearfieldError): string {
+  const quota = quotas[String(counted)]
+  const metric = quota === undefined ? '' : `\n* Quota exceeded for metric: ${quota.quotaMetric}, limit: ${limit}`
+  return `You exceeded your current quota, please check your plan and billing details. ${message}${metric}`
+}
+
+function quotaViolation({ message, details: { counted, limit } }: NearfieldError): Detail {
+  return { description: message, ...quotas[String(counted)], ...(typeof limit === 'number' ? { quotaValue: String(limit) } : {}) }
 }
 
 /** The field that is at fault; an empty one is the whole message, which Google leaves out. */
