@@ -39,8 +39,9 @@ test('verify proves both graphs against the reference, bit for bit alone and in 
   const { model, graphs } = jsonOf(run)
   expect(model).toBe('all-minilm-l6-v2')
   const fp32 = graphs.find(({ precision }: { precision: string }) => precision === 'fp32')
-  expect(fp32).toMatchObject({ verdict: 'verified', reasons: [], tokenMismatches: 0, batchDifferenceMax: 0 })
+  expect(fp32).toMatchObject({ verdict: 'verified', against: 'reference', reasons: [], tokenMismatches: 0, batchDifferenceMax: 0 })
   expect(Object.keys(fp32).toSorted()).toEqual([
+    'against',
     'batchDifferenceMax',
     'cosineMean',
     'cosineMin',
@@ -73,7 +74,7 @@ test('embed starts an engine of its own, and a first start shows its key', async
 
 test.each([
   [['frobnicate'], 2, 'unknown command'],
-  [['keys', 'create', '--scope', 'everything'], 2, 'Allowed choices are embed, admin'],
+  [['keys', 'create', '--scope', 'everything'], 2, 'Allowed choices are embed, metrics, admin'],
   [['keys', 'create', '--expires-in', 'soon'], 2, 'is not a duration'],
   [['embed', '--url', 'http://127.0.0.1:9', 'hello'], 2, 'needs a key'],
   [['embed', '--file', 'there-is-no-such-file', '--url', 'http://127.0.0.1:9', '--key', 'k'], 1, 'cannot be read'],
