@@ -16,7 +16,7 @@ import {
 const root = path.resolve(import.meta.dirname, '../..')
 const listed = execFileSync(
   'git',
-  ['ls-files', '--cached', '--others', '--exclude-standard', 'server', 'cli', 'bench', 'scripts', 'conformance'],
+  ['ls-files', '--cached', '--others', '--exclude-standard', 'server', 'cli', 'clients', 'bench', 'scripts', 'conformance'],
   {
     cwd: root,
     encoding: 'utf8',
@@ -27,7 +27,7 @@ const everyFile: SourceFile[] = listed
   .filter((name) => /\.(ts|mjs|js)$/.test(name) && existsSync(path.join(root, name)))
   .map((name) => ({ path: name, text: readFileSync(path.join(root, name), 'utf8') }))
 const handwritten = everyFile.filter(({ path: name }) => !name.includes('/migrations/'))
-const house = handwritten.filter(({ path: name }) => name.startsWith('server/src/') || name.startsWith('cli/'))
+const house = handwritten.filter(({ path: name }) => /^(server\/src|cli|clients)\//.test(name))
 
 const file = (name: string, text: string): SourceFile => ({ path: name, text })
 
@@ -71,6 +71,8 @@ describe('every rule can fail: imports', () => {
     ['server/src/serve.ts', "import { thing } from '../test/harness.ts'"],
     ['cli/src/commands/embed.ts', "import { serve } from '../../../server/src/serve.ts'"],
     ['cli/src/commands/embed.ts', "import { serve } from '@nearfield/server/serve'"],
+    ['clients/typescript/src/split.ts', "import { Buffer } from 'node:buffer'"],
+    ['clients/typescript/src/split.ts', "import { taskTypes } from '../../../server/src/embedding/request.ts'"],
   ])('%s with %j', (name, text) => expect(forbiddenImports([file(name, text)])).toHaveLength(1))
 
   test.each([

@@ -30,7 +30,14 @@ const ports = [
 
 /** What one request may use, and the calls that are made of it or go part of its way. */
 const serveArrows = [...ground, ...settings, 'access/', 'models/', 'embedding/', 'billing/', 'cache/']
-const besideServe = ['serve-distinct.ts', 'serve-estimate.ts', 'serve-rerank.ts', 'serve-similarity.ts', 'serve-tokenize.ts']
+const besideServe = [
+  'serve-distinct.ts',
+  'serve-estimate.ts',
+  'serve-items.ts',
+  'serve-rerank.ts',
+  'serve-similarity.ts',
+  'serve-tokenize.ts',
+]
 
 /**
  * The arrows. A target is a file, or a folder with its slash; `*` is everything of ours. Whatever is not named is
@@ -80,7 +87,7 @@ const packageOwners: readonly { readonly name: RegExp; readonly owner: string; r
 /** Entry files of child processes: their environment is a message from the server, not a setting. */
 const childEntry = /^server\/src\/(inference|storage)\/[a-z-]+-(entry|process|worker)\.ts$/
 const serverRoot = 'server/src/'
-const isTest = (path: string) => path.endsWith('.test.ts') || /^(server|cli)\/test\//.test(path)
+const isTest = (path: string) => path.endsWith('.test.ts') || /^(server|cli|clients\/[a-z]+)\/test\//.test(path)
 
 /** Rule: imports follow the arrows. */
 export function forbiddenImports(files: readonly SourceFile[]): string[] {
@@ -98,6 +105,8 @@ function mayImport(from: string, target: string, typeOnly: boolean): boolean {
   const ours = target.startsWith('server/') || target.startsWith('cli/')
   if (from.startsWith('cli/'))
     return target === '@nearfield/server/main' || (ours ? target.startsWith('cli/') : !target.startsWith('@nearfield/'))
+  // Clients run everywhere and know the server by its wire alone.
+  if (from.startsWith('clients/')) return target.startsWith(from.slice(0, from.indexOf('/src/') + 1))
   if (!ours) return true
   if (!target.startsWith(serverRoot)) return false
   const source = from.slice(serverRoot.length)

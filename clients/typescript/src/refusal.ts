@@ -1,0 +1,59 @@
+import {
+  AuthenticationError,
+  BadRequestError,
+  type ErrorFacts,
+  InsufficientCreditsError,
+  NearfieldError,
+  NotFoundError,
+  PermissionDeniedError,
+  RateLimitError,
+  ServerError,
+  SpaceMismatchError,
+  TimeoutError,
+} from './errors.ts'
+import { retryAfterMsOf } from './retry.ts'
+
+/**
+ * The error of an answer that is not 200, from its status and the `{"error":"…"}` of the Segmind dialect. Whatever stands in
+ * between may answer as well, so a body that is none of that is no obstacle.
+ */
+export function refusalOf(response: Response, body: string, pinnedSpace: string | undefined): NearfieldError {
+  const { status, headers } = response
+  const message = messageOf(body) ?? `The server answered ${status} ${response.statusText}`.trimEnd()
+  const facts = { status, requestId: headers.get('x-request-id') ?? undefined }
+  if (status === 402 || status === 406) return insufficientCredits(message, facts) ?? new BadRequestError(message, facts)
+  switch (status) {
+    case 401:
+      return new AuthenticationError(message, facts)
+    case 403:
+      return new PermissionDeniedError(message, facts)
+    case 404:
+      return new NotFoundError(message, facts)
+    case 408:
+    case 504:
+      return new TimeoutError(message, facts)
+    case 409:
+      return new SpaceMismatchError(message, { ...facts, pinned: pinnedSpace, space: /would be in "([^"]+)"/.exec(message)?.[1] })
+    case 429:
+      return new RateLimitError(message, { ...facts, retryAfterMs: retryAfterMsOf(headers) })
+  }
+  if (status >= 500) return new ServerError(message, facts)
+  return status >= 400 ? new BadRequestError(message, facts) : new NearfieldError(message, facts)
+}
+
+function messageOf(body: string): string | undefined {
+  try {
+    const { error }: { error?: unknown } = Object(JSON.parse(body))
+    return typeof error === 'string' && error !== '' ? error : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Segmind's 406 is also that of a wrong content type, so the sentence decides; a 402 has no other meaning. */
+function insufficientCredits(message: string, facts: ErrorFacts): InsufficientCreditsError | undefined {
+  const [, balance, need] = /the balance is \$([\d.]+) and this request needs \$([\d.]+\d)/.exec(message) ?? []
+  if (balance !== undefined && need !== undefined)
+    return new InsufficientCreditsError(message, { ...facts, balance: Number(balance), need: Number(need) })
+  return facts.status === 402 || /insufficient credits/i.test(message) ? new InsufficientCreditsError(message, facts) : undefined
+}

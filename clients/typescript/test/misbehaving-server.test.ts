@@ -1,0 +1,254 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { Nearfield, NearfieldError, type NearfieldOptions } from '../src/nearfield.ts'
+import { answering, breakingOff, endless, type HttpDouble, refusing, resetting, silent, startHttpDouble } from './http-double.ts'
+
+let double: HttpDouble
+
+beforeAll(async () => {
+  double = await startHttpDouble()
+})
+
+afterAll(() => double[Symbol.asyncDispose]())
+
+const client = (options: Partial<NearfieldOptions> = {}) => new Nearfield({ apiKey: 'nf_live_test', baseUrl: double.url, ...options })
+const now = { 'retry-after': '0' }
+
+async function errorOf(call: Promise<unknown>): Promise<NearfieldError> {
+  const thrown = await call.then(
+    () => expect.unreachable('the call must fail'),
+    (error: unknown) => error,
+  )
+  if (thrown instanceof NearfieldError) return thrown
+  throw thrown
+}
+
+describe('what time alone can mend is asked for again', () => {
+  test.each([408, 429, 502, 503, 504])('%i, then an answer: the caller sees the answer', async (status) => {
+    double.behave([refusing(status, now), refusing(status, now)])
+    expect((await client().embed('a')).vector).toEqual(Float32Array.of(1))
+    expect(double.seen).toHaveLength(3)
+    expect(new Set(double.seen.map(({ body }) => body)).size).toBe(1)
+  })
+
+  test('a connection that breaks before the answer', async () => {
+    double.behave([resetting, resetting])
+    expect((await client().embed('a')).space).toBe('m/1')
+    expect(double.seen).toHaveLength(3)
+  })
+
+  test('an attempt that takes too long', async () => {
+    double.behave([silent])
+    expect((await client({ timeoutMs: 100 }).embed('a')).space).toBe('m/1')
+    expect(double.seen).toHaveLength(2)
+  })
+
+  test('no sooner than retry-after says', async () => {
+    double.behave([refusing(429, { 'retry-after': '1' })])
+    await client().embed('a')
+    const [first, second] = double.seen
+    expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThanOrEqual(995)
+  })
+
+  test('calls without a body too', async () => {
+    double.behave([refusing(503, now), (response) => void response.writeHead(200).end('{"credits":1.5,"free-credits":0}')])
+    expect(await client().credits()).toEqual({ paid: 1.5, free: 0 })
+  })
+})
+
+describe('what is not safe, or of no use, is never asked for again', () => {
+  test.each([400, 401, 402, 403, 404, 405, 406, 409, 413, 415, 422, 431, 500, 501])('%i', async (status) => {
+    double.behave([], refusing(status, now))
+    expect(await errorOf(client().embed('a'))).toMatchObject({ status, mayBeBilled: false })
+    expect(double.seen).toHaveLength(1)
+  })
+
+  test('an answer of 200 that breaks off is paid: the error says so', async () => {
+    double.behave([breakingOff])
+    expect(await errorOf(client().embed('a'))).toMatchObject({ name: 'ConnectionError', mayBeBilled: true })
+    expect(double.seen).toHaveLength(1)
+  })
+
+  test('an answer of 200 that does not end', async () => {
+    double.behave([endless])
+    expect(await errorOf(client({ timeoutMs: 100 }).embed('a'))).toMatchObject({ name: 'TimeoutError', mayBeBilled: true })
+    expect(double.seen).toHaveLength(1)
+  })
+
+  test.each(['<!doctype html>', '[]', '{}', '{"embeddings":[]}', '{"embeddings":[{"values":[1]}]}'])('an answer of %s', async (body) => {
+    double.behave([(response) => void response.writeHead(200).end(body)])
+    expect(await errorOf(client().embed('a'))).toMatchObject({ name: 'UnexpectedAnswerError', mayBeBilled: true })
+    expect(double.seen).toHaveLength(1)
+  })
+
+  test('a wait longer than the caller allows is told, not waited for', async () => {
+    double.behave([], refusing(429, { 'retry-after': '3600' }))
+    expect(await errorOf(client().embed('a'))).toMatchObject({ name: 'RateLimitError', retryAfterMs: 3_600_000 })
+    expect(double.seen).toHaveLength(1)
+  })
+
+  test('a redirect, which would carry the key elsewhere', async () => {
+    double.behave([refusing(307, { location: 'http://127.0.0.1:1/v1/models' })], refusing(307, { location: 'http://127.0.0.1:1/' }))
+    expect(await errorOf(client({ maxRetries: 0 }).embed('a'))).toMatchObject({ name: 'ConnectionError' })
+  })
+})
+
+describe('retries have an end', () => {
+  test('after maxRetries the last error is thrown, of its own class', async () => {
+    double.behave([], refusing(503, now))
+    expect(await errorOf(client({ maxRetries: 2 }).embed('a'))).toMatchObject({ name: 'ServerError', status: 503 })
+    expect(double.seen).toHaveLength(3)
+  })
+
+  test('a server that only fails gets ten retries from a client, whatever the number of its calls', async () => {
+    double.behave([], refusing(502, now))
+    const one = client()
+    for (let call = 0; call < 20; call++) await errorOf(one.embed('a'))
+    expect(double.seen).toHaveLength(20 + 10)
+  })
+
+  test('no server at the address is a ConnectionError that names it', async () => {
+    const baseUrl = 'http://127.0.0.1:1'
+    const error = await errorOf(client({ baseUrl, maxRetries: 0 }).embed('a'))
+    expect(error).toMatchObject({ name: 'ConnectionError', status: undefined, message: expect.stringContaining(baseUrl) })
+  })
+})
+
+describe('an abort ends the call with the reason of the signal', () => {
+  test('before it began: nothing is sent', async () => {
+    double.behave([])
+    await expect(client().embed('a', { signal: AbortSignal.abort('enough') })).rejects.toBe('enough')
+    expect(double.seen).toHaveLength(0)
+  })
+
+  test('while the server works: the connection is closed', async () => {
+    double.behave([], silent)
+    const controller = new AbortController()
+    const call = client().embed('a', { signal: controller.signal })
+    await vi.waitUntil(() => double.seen.length === 1)
+    controller.abort('enough')
+    await expect(call).rejects.toBe('enough')
+    await vi.waitUntil(() => double.seen[0]?.gone)
+  })
+
+  test('while it waits to ask again', async () => {
+    double.behave([], refusing(429, { 'retry-after': '60' }))
+    const controller = new AbortController()
+    const call = client().embed('a', { signal: controller.signal })
+    await vi.waitUntil(() => double.seen.length === 1)
+    controller.abort('enough')
+    await expect(call).rejects.toBe('enough')
+    expect(double.seen).toHaveLength(1)
+  })
+
+  test('a whole list', async () => {
+    double.behave([answering()], silent)
+    const controller = new AbortController()
+    const call = client().embedMany(['a', 'b', 'c', 'd'], { batchTexts: 1, concurrency: 2, signal: controller.signal })
+    await vi.waitUntil(() => double.seen.length === 3)
+    controller.abort('enough')
+    await expect(call).rejects.toBe('enough')
+    await vi.waitUntil(() => double.seen.slice(1).every(({ gone }) => gone))
+    expect(double.seen).toHaveLength(3)
+  })
+})
+
+describe('embedMany', () => {
+  const texts = ['a', 'b', 'c', 'd', 'e']
+
+  test('never has more requests under way than it may', async () => {
+    double.behave([])
+    let underWay = 0
+    let most = 0
+    const counting = async (url: string, init: RequestInit) => {
+      most = Math.max(most, ++underWay)
+      return fetch(url, init).finally(() => underWay--)
+    }
+    await client({ fetch: counting }).embedMany(Array.from({ length: 30 }, String), { batchTexts: 2, concurrency: 3 })
+    expect(double.seen).toHaveLength(15)
+    expect(most).toBe(3)
+  })
+
+  test('the first request that fails for good ends the call, says which it was and what was delivered', async () => {
+    double.behave([answering(), answering(), refusing(406, {}, 'Insufficient credits: the balance is $0.1 and this request needs $2.0.')])
+    const error = await errorOf(client().embedMany(texts, { batchTexts: 1, concurrency: 1 }))
+    expect(error).toMatchObject({ name: 'InsufficientCreditsError', balance: 0.1, need: 2, part: { from: 2, to: 3 } })
+    expect(error.part?.vectors).toEqual([Float32Array.of(1), Float32Array.of(1), undefined, undefined, undefined])
+    expect(double.seen).toHaveLength(3)
+  })
+
+  test('and aborts those under way', async () => {
+    double.behave([silent, silent], refusing(400))
+    await errorOf(client().embedMany(texts, { batchTexts: 1, concurrency: 3 }))
+    await vi.waitUntil(() => double.seen.slice(0, 2).every(({ gone }) => gone))
+    expect(double.seen).toHaveLength(3)
+  })
+
+  test('requests after the first answer are pinned to its space', async () => {
+    double.behave([])
+    await client().embedMany(texts, { batchTexts: 2, concurrency: 1 })
+    expect(double.seen.map(({ headers }) => headers['x-nearfield-space'])).toEqual([undefined, 'm/1', 'm/1'])
+  })
+
+  test('answers of two spaces are never put into one list', async () => {
+    double.behave([answering('m/1'), answering('m/2')])
+    const error = await errorOf(client().embedMany(texts, { batchTexts: 3, concurrency: 2 }))
+    expect(error).toMatchObject({ name: 'SpaceMismatchError', pinned: 'm/1', space: 'm/2', mayBeBilled: true })
+  })
+
+  test('progress comes once for each request, and adds up', async () => {
+    double.behave([])
+    const told: unknown[] = []
+    await client().embedMany(texts, {
+      batchTexts: 2,
+      concurrency: 1,
+      onProgress: ({ done, total, from, vectors, usage }) => told.push([done, total, from, vectors.length, usage.tokens, usage.cost]),
+    })
+    expect(told).toEqual([
+      [2, 5, 0, 2, 2, 1e-9],
+      [4, 5, 2, 2, 4, 2e-9],
+      [5, 5, 4, 1, 5, 3e-9],
+    ])
+  })
+
+  test('what its caller throws while being told ends it', async () => {
+    double.behave([])
+    const onProgress = () => {
+      throw new Error('the disk is full')
+    }
+    await expect(client().embedMany(texts, { batchTexts: 1, concurrency: 1, onProgress })).rejects.toThrow('the disk is full')
+    expect(double.seen).toHaveLength(1)
+  })
+
+  test.each([{ batchTexts: 0 }, { batchBytes: 0.5 }, { concurrency: -1 }])('%j is refused before anything is sent', async (options) => {
+    double.behave([])
+    await expect(client().embedMany(texts, options)).rejects.toThrow(RangeError)
+    await expect(client().embedMany([])).rejects.toThrow(RangeError)
+    expect(double.seen).toHaveLength(0)
+  })
+})
+
+test('a path in the address is kept, and a slash at its end is not doubled', async () => {
+  double.behave([])
+  await client({ baseUrl: `${double.url}/embeddings//` }).embed('a', { model: 'team/model' })
+  expect(double.seen[0]?.path).toBe('/embeddings/v1/team%2Fmodel')
+})
+
+test('what makes the requests can be handed in', async () => {
+  double.behave([])
+  const asked: string[] = []
+  const counting = (url: string, init: RequestInit) => {
+    asked.push(url)
+    return fetch(url, init)
+  }
+  await client({ fetch: counting }).embed('a')
+  expect(asked).toEqual([`${double.url}/v1/gemini-embedding-001`])
+})
+
+test.each([
+  [{ apiKey: '' }, 'apiKey'],
+  [{ apiKey: 'nf live' }, 'apiKey'],
+  [{ baseUrl: 'ftp://host' }, 'baseUrl'],
+  [{ timeoutMs: -1 }, 'timeoutMs'],
+  [{ maxRetries: 1.5 }, 'maxRetries'],
+  [{ retryAfterMsMax: Number.POSITIVE_INFINITY }, 'retryAfterMsMax'],
+])('options of %j are refused', (options, name) => expect(() => client(options)).toThrow(name))
