@@ -159,3 +159,33 @@ test('no text to embed is ever repeated in a refusal', () => {
     }),
   )
 })
+
+test('whatever the body is, it is decoded or refused with a place, and a vector is asked for every text', () => {
+  const names = ['content', 'contents', 'parts', 'text', 'model', 'requests', 'taskType', 'title', 'embed_content_config', 'constructor']
+  const { value } = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { depthSize: 'medium' },
+      fc.constantFrom(null, true, 1, Number.POSITIVE_INFINITY, -0, '', 'a', '1', 'CLUSTERING', model),
+      fc.array(tie('value'), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom(...names), tie('value')),
+      fc.record({ content: tie('content') }),
+      fc.record({ requests: fc.array(fc.record({ content: tie('content') }), { maxLength: 3 }) }),
+    ),
+    content: fc.oneof(fc.record({ parts: fc.array(fc.record({ text: fc.string() }), { maxLength: 2 }) }), tie('value')),
+  }))
+  fc.assert(
+    fc.property(value, (body) => {
+      for (const decode of [embed, (one: unknown) => decodeBatch(model, one, decoding)]) {
+        try {
+          const { inputs, taskType, titles } = decode(body).request
+          expect(inputs.length).toBeGreaterThan(0)
+          expect(inputs.every((text) => text.length > 0)).toBe(true)
+          expect([taskType.length, titles?.length]).toEqual([inputs.length, inputs.length])
+        } catch (thrown) {
+          expect(thrown).toMatchObject({ code: 'invalid_request', details: { field: expect.any(String) } })
+        }
+      }
+    }),
+    { numRuns: 2_000 },
+  )
+})
