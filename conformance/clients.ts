@@ -4,6 +4,9 @@ import { chromaOpenAi } from './clients/chroma.ts'
 import { aiSdkGoogle, chromaGoogle, googleGenAi, langChainGoogle, llamaIndexGoogle, olderGoogleGenAi } from './clients/google.ts'
 import { langChainOpenAi } from './clients/langchain.ts'
 import { openAi, openAiFloats } from './clients/openai.ts'
+import { recordedGoogle } from './clients/recorded-google.ts'
+import { recordedOpenAi } from './clients/recorded-openai.ts'
+import { recordedOthers } from './clients/recorded-others.ts'
 import { cohere, ollama } from './clients/small-dialects.ts'
 
 /** Every client of the suite, in the order of the table. */
@@ -22,4 +25,7 @@ export const clients: readonly Client[] = [
   chromaOpenAi,
   ollama,
   cohere,
+  ...recordedGoogle,
+  ...recordedOpenAi,
+  ...recordedOthers,
 ]

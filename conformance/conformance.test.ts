@@ -22,6 +22,8 @@ afterAll(() => server[Symbol.asyncDispose]())
 const model = 'gemini-embedding-001'
 const table = new ResultTable(clients)
 const errors = new Map<Client, Map<ErrorKind, SeenError>>()
+/** Of the same text through every client, as float32. */
+const bytesOfOne = new Map<string, string>()
 let texts = 0
 /** A text that no cache knows. */
 const freshText = () => `text number ${++texts}`
@@ -59,6 +61,7 @@ const act = {
     expect(vector).toHaveLength(3_072)
     expect(Math.hypot(...(vector ?? []))).toBeCloseTo(1, 5)
     expect(more).toEqual([])
+    bytesOfOne.set(client.name, Buffer.from(new Float32Array(vector ?? []).buffer).toString('base64'))
   },
   list: async (client: Client) => {
     const input = [freshText(), freshText(), freshText()]
@@ -155,6 +158,12 @@ async function shortening(client: Client) {
   expect(await client.embed(call({ input: 'word '.repeat(4_000) }))).toEqual(long)
   expect(await client.embed(call({ input: `no${'word '.repeat(3_000)}` }))).not.toEqual(long)
 }
+
+test('one text has the same bytes through every dialect and every client', () => {
+  expect(bytesOfOne.size).toBe(clients.length)
+  const [reference] = bytesOfOne.values()
+  expect([...bytesOfOne].filter(([, bytes]) => bytes !== reference)).toEqual([])
+})
 
 test('the guide to errors says what each client throws', async () => {
   await expect(errorsGuide(clients, errors)).toMatchFileSnapshot('../docs/guides/client-errors.md')

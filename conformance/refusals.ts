@@ -7,7 +7,14 @@ export interface Refusal {
 }
 
 /** Texts that one call may have. */
-export const textsMax: Readonly<Record<Speaks, number>> = { openai: 2_048, gemini: 100, ollama: 2_048, cohere: 96 }
+export const textsMax: Readonly<Record<Speaks, number>> = {
+  openai: 2_048,
+  gemini: 100,
+  segmind: 2_048,
+  ollama: 2_048,
+  cohere: 96,
+  tei: 2_048,
+}
 
 /** What a dialect makes of a text that is too long, where it does not refuse it. */
 export type Outcome = Refusal | 'shortened'
@@ -66,5 +73,29 @@ export const refusals: Readonly<Record<Speaks, Readonly<Record<ErrorKind, Outcom
     'unknown model': { status: 404, words: /no-such-model/ },
     overloaded: { status: 429, words: overloaded },
     'engine failed': { status: 502, words: engineFailed },
+  },
+  segmind: {
+    'wrong key': { status: 401, words: /Unauthorized\. API key is invalid or may have expired/ },
+    'no key': { status: 401, words: /Missing Authorization or x-api-key in header/ },
+    'bad field': { status: 400, words: /output_dimensionality/ },
+    'too many': { status: 400, words: /at most 2048 fit one request/ },
+    'too long': 'shortened',
+    'rate limit': { status: 429, words: rateLimit },
+    credits: { status: 406, words: balance },
+    'unknown model': { status: 404, words: /no-such-model/ },
+    overloaded: { status: 429, words: overloaded },
+    'engine failed': { status: 502, words: engineFailed },
+  },
+  tei: {
+    'wrong key': { status: 401, words: /API key is invalid/ },
+    'no key': { status: 401, words: /API key/ },
+    'bad field': { status: 422, words: /dimensions/ },
+    'too many': { status: 422, words: /batch size 2049 > maximum allowed batch size 2048/ },
+    'too long': { status: 422, words: /3000 tokens/ },
+    'rate limit': { status: 429, words: rateLimit },
+    credits: { status: 402, words: balance },
+    'unknown model': { status: 404, words: /no-such-model/ },
+    overloaded: { status: 429, words: overloaded },
+    'engine failed': { status: 424, words: engineFailed },
   },
 }

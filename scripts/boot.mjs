@@ -56,7 +56,7 @@ async function main() {
       return runTests(rest)
     case 'conformance':
       await prepare()
-      return node('node_modules/vitest/vitest.mjs', 'run', 'conformance', ...rest)
+      return node('node_modules/vitest/vitest.mjs', 'run', 'conformance/', ...rest)
     case 'pm': {
       await withLock(installRuntime)
       const status = await node(...npmArguments(rest))
