@@ -1,6 +1,5 @@
 import type { FastifyInstance, RouteHandlerMethod } from 'fastify'
 import { type TSchema, Type } from 'typebox'
-import { withoutCollection } from '../dialects/gemini/address.ts'
 import { type DecodeOptions, decodeBatch, decodeCountTokens, decodeEmbedContent, type GeminiCall } from '../dialects/gemini/decode.ts'
 import { encodeCountTokens } from '../dialects/gemini/encode.ts'
 import {
@@ -12,6 +11,7 @@ import {
   embedContentBody,
   googleError,
 } from '../dialects/gemini/schema.ts'
+import { withoutCollection } from '../dialects/model-name.ts'
 import { NearfieldError } from '../errors.ts'
 import { serveTokenize } from '../serve-tokenize.ts'
 import { authenticateFirst, principalOf } from './authenticated.ts'

@@ -71,6 +71,11 @@ test('an alias is served by the model it stands for, and the answer names that',
   expect(answer.json()).toMatchObject({ model: 'all-minilm-l6-v2' })
 })
 
+test('a model may bear the collection that Google puts before its name', async () => {
+  const answer = await embed({ input: 'a', model: `models/${model}` })
+  expect(answer.json()).toEqual((await embed({ input: 'a' })).json())
+})
+
 test('a purpose may follow the name of a model', async () => {
   const answer = await embed({ input: 'a', model: `${model}:query` })
   expect(answer.json().model).toBe(model)

@@ -31,8 +31,3 @@ function decoded(text: string): string {
     return text
   }
 }
-
-/** A model's own name, without the collection that Google puts before it. */
-export function withoutCollection(name: string): string {
-  return name.startsWith('models/') ? name.slice('models/'.length) : name
-}

@@ -1,6 +1,6 @@
 import { type EmbedRequest, taskTypes } from '../../embedding/request.ts'
 import type { DecodedCall } from '../dialect.ts'
-import { withoutCollection } from './address.ts'
+import { withoutCollection } from '../model-name.ts'
 import { bool, enumeration, int32, type Message, message, type Reader, readBody, repeated, text, violation } from './proto-json.ts'
 
 /** A decoded call, with what its reply will need. */

@@ -1,6 +1,7 @@
 import type { EmbedRequest, TaskType } from '../../embedding/request.ts'
 import { NearfieldError } from '../../errors.ts'
 import type { DecodedCall } from '../dialect.ts'
+import { withoutCollection } from '../model-name.ts'
 import { settingsOf } from './other-names.ts'
 import type { EmbeddingsBody } from './schema.ts'
 
@@ -41,7 +42,7 @@ const purposes: ReadonlyMap<string, TaskType> = new Map([
  * @throws NearfieldError `invalid_request` when a text is empty, there is none, or there are too many
  */
 export function decode(body: EmbeddingsBody, { textOfTokens, aliases }: DecodeOptions): OpenAiCall {
-  const { model, taskType } = splitPurpose(body.model)
+  const { model, taskType } = splitPurpose(withoutCollection(body.model))
   const settings = settingsOf(body)
   const request: EmbedRequest = {
     deployment: aliases.get(model) ?? model,
