@@ -51,7 +51,8 @@ async function measure(set: QualitySet): Promise<void> {
       ? set.pairs.flatMap(({ first, second }) => [first, second])
       : [...set.documents, ...set.queries.map(({ text }) => text)]
   const embedded = await embedAll(texts)
-  const vectorsOf = (dimensions: number, turn: Turn | undefined) => finish({ ...embedded.prepared, dimensions }, embedded.windows, turn)
+  const vectorsOf = (dimensions: number, turn: Turn | undefined) =>
+    finish({ ...embedded.prepared, dimensions: texts.map(() => dimensions) }, embedded.windows, turn)
   const qualityOf = (vectors: readonly Float32Array[], type: OutputType, again = 0) =>
     set.kind === 'similarity' ? similarityQuality(set, vectors, type) : retrievalQuality(set, vectors, type, again)
 

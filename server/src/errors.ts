@@ -16,7 +16,11 @@ export const errorCatalogue = {
   route_not_found: { status: 404, retryable: false, public: 'There is no such endpoint.' },
   credits_not_found: { status: 404, retryable: false, public: 'No credits found for the user' },
   method_not_allowed: { status: 405, retryable: false, public: 'This endpoint does not support that method.' },
-  space_mismatch: { status: 409, retryable: false, public: 'The vectors would not be in the space that was asked for. Nothing was billed.' },
+  space_mismatch: {
+    status: 409,
+    retryable: false,
+    public: 'The vectors would not be in the space that was asked for. Nothing was billed.',
+  },
   invalid_content_type: { status: 415, retryable: false, public: 'Invalid content type' },
   receive_timeout: { status: 408, retryable: true, public: 'The request did not arrive in time.' },
   headers_too_large: { status: 431, retryable: false, public: 'The request headers are too large.' },

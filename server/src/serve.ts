@@ -84,6 +84,8 @@ export interface Caller {
   readonly cache: CacheUse
   /** Name of the space the vectors must be in; left out, any will do. */
   readonly pinnedSpace?: string | undefined
+  /** What was left when this request was counted, where that has been done. */
+  readonly counted?: RateLimitState
 }
 
 export interface Served {
@@ -123,7 +125,7 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   const { principal, signal } = caller
   const { deployment, lease } = await services.models.find(request.deployment)
   access.authorize(principal, deployment)
-  const rateLimit = access.countRequest(principal)
+  const rateLimit = caller.counted ?? access.countRequest(principal)
 
   const askedMs = clock.monotonicMs()
   using model = await lease(caller)

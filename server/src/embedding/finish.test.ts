@@ -21,7 +21,7 @@ const deployment: Deployment = {
 function prepared(tokens: readonly (readonly number[])[], dimensions: number, rest: Partial<Deployment> = {}): Prepared {
   return {
     deployment: { ...deployment, ...rest },
-    dimensions,
+    dimensions: tokens.map(() => dimensions),
     unitLength: true,
     reports: tokens.map((windows) => ({ tokensSeen: 0, tokensUsed: 0, truncated: false, windows: windows.length })),
     sequences: tokens.flat().map((count) => new Int32Array(count + 2)),

@@ -8,7 +8,7 @@ import type { Prepared } from './prepare.ts'
 const productsAtOnce = 4_718_592
 
 /**
- * Turns the vectors of the windows into one vector per input, `[inputs]` of `prepared.dimensions` numbers: windows are
+ * Turns the vectors of the windows into one vector per input, `[inputs]` of its `prepared.dimensions` numbers: windows are
  * pooled by their token counts, then the dimensions are fitted, and normalising comes last, so every answer has unit
  * length; where the request wants its cuts as they are, it is the whole vector that has. All sums run in a fixed order in
  * double precision: the same windows give the same bits, always.
@@ -25,12 +25,14 @@ export async function finish(prepared: Prepared, windowVectors: readonly Float32
   const finished: Float32Array[] = []
   const inputsAtOnce = Math.max(1, Math.floor(productsAtOnce / deployment.model.dimensions ** 2))
   let from = 0
-  for (const { windows } of reports) {
+  for (const [input, { windows }] of reports.entries()) {
     if (finished.length > 0 && finished.length % inputsAtOnce === 0) await setImmediate()
     const pooled = poolByTokens(windowVectors.slice(from, from + windows), sequences.slice(from, from + windows), specialTokens)
     from += windows
-    const reduced = reduceDimensions(pooled, dimensions, turn)
-    finished.push(normalize(reduced, dimensions, unitLength ? reduced : pooled))
+    const size = dimensions[input] ?? deployment.dimensionsDefault
+    const reduced = reduceDimensions(pooled, size, turn)
+    const isWhole = size >= deployment.model.dimensions
+    finished.push(normalize(reduced, size, unitLength || isWhole ? reduced : pooled))
   }
   return finished
 }

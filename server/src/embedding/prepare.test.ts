@@ -111,8 +111,8 @@ describe('prepare', () => {
         details: { field: 'dimensions' },
       })
     }
-    expect((await prepare(request(['a']), pooled, characters)).dimensions).toBe(8)
-    expect((await prepare(request(['a'], { dimensions: 2 }), pooled, characters)).dimensions).toBe(2)
+    expect((await prepare(request(['a']), pooled, characters)).dimensions).toEqual([8])
+    expect((await prepare(request(['a'], { dimensions: 2 }), pooled, characters)).dimensions).toEqual([2])
   })
 
   it('warns of what the caller asked for and did not get, and of nothing else', async () => {

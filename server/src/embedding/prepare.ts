@@ -2,15 +2,15 @@ import { setImmediate } from 'node:timers/promises'
 import { NearfieldError } from '../errors.ts'
 import type { Deployment } from '../models/model.ts'
 import type { Tokenizer } from './embedder.ts'
-import { type EmbedRequest, type InputReport, taskTypeOf } from './request.ts'
+import { type EmbedRequest, type InputReport, type OutputType, taskTypeOf } from './request.ts'
 import { promptLength, splitWindows } from './windows.ts'
 
 /** A request turned into work for a model, with its exact size. */
 export interface Prepared {
   readonly deployment: Deployment
-  /** Length of the vectors to return. */
-  readonly dimensions: number
-  /** Whether they are of unit length; otherwise they are cuts, and what they were cut from is. */
+  /** Length of each vector to return, `[inputs]`. */
+  readonly dimensions: readonly number[]
+  /** Whether cuts are of unit length; otherwise what they were cut from is. */
   readonly unitLength: boolean
   /** One report per input, in order. */
   readonly reports: readonly InputReport[]
@@ -44,7 +44,7 @@ const charactersPerTurn = 65_536
  * meaning to embed; `input_too_long`, also for more than `request.tokensMax` in all. Both carry `details.field`, and `details.index` where one input is at fault
  */
 export async function prepare(request: EmbedRequest, deployment: Deployment, tokenizer: Tokenizer): Promise<Prepared> {
-  const dimensions = dimensionsOf(request, deployment)
+  const dimensions = dimensionsOfEach(request, deployment)
   const reports: InputReport[] = []
   const contents: Int32Array[] = []
   const sequences: Int32Array[] = []
@@ -68,7 +68,7 @@ export async function prepare(request: EmbedRequest, deployment: Deployment, tok
   }
   const specialTokens = specialTokensOf(tokenizer)
   const warnings = warningsOf(request, dimensions, deployment)
-  const unitLength = request.normalize !== false || dimensions >= deployment.model.dimensions
+  const unitLength = request.normalize !== false
   return { deployment, dimensions, unitLength, reports, contents, sequences, tokensBilled, specialTokens, warnings }
 }
 
@@ -126,14 +126,20 @@ function specialTokensOf({ startIds, endIds }: Tokenizer): number {
   return startIds.length + endIds.length
 }
 
-function dimensionsOf(request: EmbedRequest, deployment: Deployment): number {
+function dimensionsOfEach(request: EmbedRequest, deployment: Deployment): readonly number[] {
+  const { inputs, dimensions, outputType } = request
+  if (typeof dimensions === 'object') return inputs.map((_, index) => checkedDimensions(dimensions[index], outputType, deployment))
+  return new Array<number>(inputs.length).fill(checkedDimensions(dimensions, outputType, deployment))
+}
+
+function checkedDimensions(asked: number | undefined, outputType: OutputType, deployment: Deployment): number {
   const { dimensionsMin, dimensionsMax, dimensionsDefault, name } = deployment
-  const dimensions = request.dimensions ?? dimensionsDefault
+  const dimensions = asked ?? dimensionsDefault
   if (Number.isInteger(dimensions) && dimensions >= dimensionsMin && dimensions <= dimensionsMax) {
-    if (!request.outputType.endsWith('binary') || dimensions % 8 === 0) return dimensions
+    if (!outputType.endsWith('binary') || dimensions % 8 === 0) return dimensions
     throw new NearfieldError(
       'invalid_request',
-      `${dimensions} signs do not fill whole bytes: the output type ${request.outputType} needs a multiple of eight dimensions.`,
+      `${dimensions} signs do not fill whole bytes: the output type ${outputType} needs a multiple of eight dimensions.`,
       { details: { field: 'dimensions' } },
     )
   }
@@ -171,7 +177,8 @@ function lostTitles({ titles = [], ...request }: EmbedRequest, { prompts }: Depl
 /** Down to this share of its numbers a vector keeps what it says, also of a model that was not trained to be cut. */
 const freeCutShare = 0.5
 
-function warningsOf(request: EmbedRequest, dimensions: number, { name, model, standIn }: Deployment): string[] {
+function warningsOf(request: EmbedRequest, dimensions: readonly number[], deployment: Deployment): string[] {
+  const { model } = deployment
   const warnings: string[] = []
   for (const taskType of new Set([request.taskType].flat())) {
     if (taskType === 'TASK_TYPE_UNSPECIFIED' || model.prompts[taskType] !== undefined) continue
@@ -184,6 +191,12 @@ function warningsOf(request: EmbedRequest, dimensions: number, { name, model, st
       : 'was trained without'
     warnings.push(`The title had no effect: ${model.name} ${why}.`)
   }
+  for (const size of new Set(dimensions)) warnings.push(...warningsOfSize(size, deployment))
+  return warnings
+}
+
+function warningsOfSize(dimensions: number, { name, model, standIn }: Deployment): string[] {
+  const warnings: string[] = []
   if (dimensions > model.dimensions) {
     warnings.push(
       `The last ${dimensions - model.dimensions} of ${dimensions} numbers are zero: ${model.name} makes ${model.dimensions}. Cosines are not changed by this.`,

@@ -34,8 +34,8 @@ export interface EmbedRequest {
   readonly taskType: TaskType | readonly TaskType[]
   /** The title of each document, in order. A model whose prompt for documents has no place for one says so in a note. */
   readonly titles?: readonly (string | undefined)[]
-  /** Length of the returned vectors; `undefined` means the deployment's default. */
-  readonly dimensions: number | undefined
+  /** Length of the returned vectors, or a list with that of each, in order; `undefined` means the deployment's default. */
+  readonly dimensions: number | undefined | readonly (number | undefined)[]
   /** False leaves a shortened vector as it was cut from one of unit length; left out, every vector is of unit length. */
   readonly normalize?: boolean
   /** The dialect turns the vectors into it last, so nothing before knows of it; signs need whole bytes of dimensions. */

@@ -28,13 +28,18 @@ export function spaceName({ deployment, precision, fingerprint, rotated }: Space
   return `${graph(fingerprint)}/${dimensions === model.dimensions ? '' : 'cut-'}${dimensions}`
 }
 
-/** The name of the space of an answer: cuts that were not scaled to unit length are no match for those that were, in a dot product. */
+/**
+ * The name of the space of an answer, or the names of all of them, with commas between, where its vectors differ in length.
+ * Cuts that were not scaled to unit length are no match for those that were, in a dot product.
+ */
 export function answerSpace(
   model: { space(dimensions: number): string },
-  { dimensions, unitLength }: Pick<Prepared, 'dimensions' | 'unitLength'>,
+  { dimensions, unitLength, deployment }: Pick<Prepared, 'dimensions' | 'unitLength' | 'deployment'>,
 ): string {
-  const space = model.space(dimensions)
-  return unitLength ? space : `${space}-unscaled`
+  const names = Array.from(new Set(dimensions), (size) => {
+    return unitLength || size >= deployment.model.dimensions ? model.space(size) : `${model.space(size)}-unscaled`
+  })
+  return names.join(', ')
 }
 
 /** Longest pinned name that an error repeats. */

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { cohere } from '../dialects/cohere/cohere.ts'
 import { gemini } from '../dialects/gemini/gemini.ts'
+import { items } from '../dialects/items/items.ts'
 import { ollama } from '../dialects/ollama/ollama.ts'
 import { openai } from '../dialects/openai/openai.ts'
 import { segmind } from '../dialects/segmind/segmind.ts'
@@ -11,6 +12,7 @@ import { type AppSurroundings, createApp } from './app.ts'
 import { cohereRoutes } from './cohere-routes.ts'
 import { geminiRoutes } from './gemini-routes.ts'
 import { healthRoutes, type Readiness } from './health.ts'
+import { itemsRoutes } from './items-routes.ts'
 import { refuseOtherMethods } from './method-not-allowed.ts'
 import { metricsRoute } from './metrics-route.ts'
 import { modelsRoutes } from './models-routes.ts'
@@ -46,6 +48,7 @@ export function createPublicApp({ services, readiness, metrics, describe, ...sur
   app.register(geminiRoutes, { dialect: gemini, services, limits: surroundings.config.http, unitLength })
   app.register(teiRoutes, { dialect: tei, services, limits: surroundings.config.http, config: surroundings.config })
   app.register(ollamaRoutes, { dialect: ollama, services, limits: surroundings.config.http })
+  app.register(itemsRoutes, { dialect: items, services, limits: surroundings.config.http })
   app.register(cohereRoutes, { dialect: cohere, services, limits: surroundings.config.http })
   app.register(modelsRoutes, { services, unitLength })
   const openTo = surroundings.config.http.metrics

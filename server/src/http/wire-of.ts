@@ -1,6 +1,7 @@
 import { cohere } from '../dialects/cohere/cohere.ts'
 import type { RequestHeaders, Wire } from '../dialects/dialect.ts'
 import { gemini, isSignedLikeGoogle } from '../dialects/gemini/gemini.ts'
+import { items } from '../dialects/items/items.ts'
 import { ollama } from '../dialects/ollama/ollama.ts'
 import { openai } from '../dialects/openai/openai.ts'
 import { segmind } from '../dialects/segmind/segmind.ts'
@@ -25,6 +26,7 @@ const owners: readonly (readonly [RegExp, Wire])[] = [
   [/^\/(?:embed|similarity|tokenize|info)(?:[/?]|$)/, tei],
   [/^\/tei\//, tei],
   [/^\/api\//, ollama],
+  [/^\/v1\/embed(?:[/?]|$)/, items],
   [/^\/v2\/(?:embed|rerank)(?:[/?]|$)/, cohere],
 ]
 
