@@ -20,6 +20,7 @@ export interface Call {
   /** Sent as JSON with POST; left out, the call is a GET. */
   readonly body?: unknown
   readonly pinnedSpace?: string | undefined
+  readonly lane?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -85,10 +86,11 @@ export class Calls {
     }
   }
 
-  #send({ path, body, pinnedSpace }: Call, signal: AbortSignal): Promise<Response> {
+  #send({ path, body, pinnedSpace, lane }: Call, signal: AbortSignal): Promise<Response> {
     const { apiKey, baseUrl, fetch } = this.#settings
     const headers: Record<string, string> = { accept: 'application/json', 'x-api-key': apiKey }
     if (pinnedSpace !== undefined) headers['x-nearfield-space'] = pinnedSpace
+    if (lane !== undefined) headers['x-nearfield-lane'] = lane
     // A key that follows a redirect may end in other hands.
     const init: RequestInit = { headers, redirect: 'error', signal }
     if (body === undefined) return fetch(baseUrl + path, init)

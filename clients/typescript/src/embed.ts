@@ -30,6 +30,8 @@ export interface EmbedOptions<Type extends OutputType = OutputType> extends Call
   readonly outputType?: Type | undefined
   /** What becomes of a text longer than the model reads: `end` (when left out) shortens it and says so, `error` refuses the call. */
   readonly truncate?: 'end' | 'error' | undefined
+  /** `interactive` goes before `bulk`; left out, the size of the request decides. */
+  readonly lane?: 'interactive' | 'bulk' | undefined
   /** The space the vectors must be in, as an earlier answer named it. In any other the call fails with `SpaceMismatchError`, unpaid. */
   readonly space?: string | undefined
 }
@@ -67,6 +69,7 @@ export async function embedTexts<Type extends OutputType>(
     path: `/v1/${encodeURIComponent(options.model)}`,
     body: { input: texts, encoding_format: 'base64', ...fieldsOf(options) },
     pinnedSpace: options.space,
+    lane: options.lane,
     signal: options.signal,
   })
   const { body } = answer

@@ -233,6 +233,13 @@ test('a path in the address is kept, and a slash at its end is not doubled', asy
   expect(double.seen[0]?.path).toBe('/embeddings/v1/team%2Fmodel')
 })
 
+test('the lane is named where the caller names one', async () => {
+  double.behave([])
+  await client().embed('a', { lane: 'bulk' })
+  await client().embed('a')
+  expect(double.seen.map(({ headers }) => headers['x-nearfield-lane'])).toEqual(['bulk', undefined])
+})
+
 test('what makes the requests can be handed in', async () => {
   double.behave([])
   const asked: string[] = []
