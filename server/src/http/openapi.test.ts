@@ -37,6 +37,7 @@ test('the documented routes are the public ones, all of them', async () => {
     ['/api/tags', ['get']],
     ['/api/show', ['post']],
     ['/api/version', ['get']],
+    ['/v1/embed', ['post']],
     ['/v2/embed', ['post']],
     ['/v2/rerank', ['post']],
     ['/v1/models', ['get']],
