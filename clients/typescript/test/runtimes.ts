@@ -16,10 +16,14 @@ const known = [
   { name: 'deno', runs: (file: string) => [...denoArguments, file] },
 ] as const
 
-/** Every JavaScript runtime on the PATH: the one that tests run on, the host's own Node if it is another, Bun, Deno. */
+const modules = path.resolve(import.meta.dirname, '../../../node_modules')
+/** Where npm puts what it brings for this processor; what it does not bring may still be on the PATH. */
+const brought = [path.join(modules, '@oven/bun-linux-x64-baseline/bin'), path.join(modules, '@deno/linux-x64-glibc')]
+
+/** Every JavaScript runtime on this machine: the Node that tests run on, the host's own if it is another, Bun, Deno. */
 export function installedRuntimes(): readonly Runtime[] {
   const found = new Map<string, Runtime>()
-  for (const folder of (process.env.PATH ?? '').split(path.delimiter)) {
+  for (const folder of [...brought, ...(process.env.PATH ?? '').split(path.delimiter)]) {
     for (const { name, runs } of known) {
       const program = executable(path.join(folder, name))
       if (program === undefined) continue
