@@ -115,6 +115,23 @@ describe('finish', () => {
     expect(await finish(prepared([[1]], 16), values, { matrix, turns: 'cuts' })).toEqual(await finish(prepared([[1]], 16), values))
   })
 
+  it('leaves a cut as it was in the whole vector where that is wanted, turned or not, and whole vectors at unit length', async () => {
+    const turns = [undefined, { matrix, turns: 'cuts' }, { matrix, turns: 'all' }] as const
+    await fc.assert(
+      fc.asyncProperty(vector, fc.integer({ min: 1, max: 16 }), fc.constantFrom(...turns), async (values, dimensions, turn) => {
+        const [result = values] = await finish({ ...prepared([[1]], dimensions), unitLength: false }, [values], turn)
+        const [whole = values] = await finish(
+          prepared([[1]], length),
+          [values],
+          turn?.turns === 'cuts' && dimensions >= length ? undefined : turn,
+        )
+        const expected = turn?.turns === 'cuts' && dimensions < length ? [...whole.slice(2), ...whole.slice(0, 2)] : [...whole]
+        expect(result).toHaveLength(dimensions)
+        for (const [index, value] of result.entries()) expect(value).toBeCloseTo(expected[index] ?? 0, 6)
+      }),
+    )
+  })
+
   it('keeps every cosine when all vectors are turned, and the shorter vector is the beginning of the longer', async () => {
     await fc.assert(
       fc.asyncProperty(vector, vector, orthogonal, fc.integer({ min: 2, max: length }), async (left, right, turned, dimensions) => {

@@ -2,7 +2,8 @@ import { setImmediate } from 'node:timers/promises'
 import { NearfieldError } from '../errors.ts'
 import type { Deployment } from '../models/model.ts'
 import type { Tokenizer } from './embedder.ts'
-import { type EmbedRequest, type InputReport, type OutputType, taskTypeOf } from './request.ts'
+import { promptOf, promptWarnings } from './prompt.ts'
+import type { EmbedRequest, InputReport, OutputType } from './request.ts'
 import { promptLength, splitWindows } from './windows.ts'
 
 /** A request turned into work for a model, with its exact size. */
@@ -51,7 +52,7 @@ export async function prepare(request: EmbedRequest, deployment: Deployment, tok
   let tokensBilled = 0
   let charactersThisTurn = 0
   for (const [index, text] of request.inputs.entries()) {
-    const prompt = promptOf(request, index, deployment, tokenizer)
+    const prompt = promptOf(request, index, deployment.model, tokenizer)
     if (prompt !== '' && tokenizer.encode(text, 1).length === 0) throw emptyInput(index)
     const ids = tokenizer.encode(prompt + text, countedMultiple * deployment.inputTokensMax)
     const { report, used, windows } = prepareInput(ids, prompt, index, request, deployment, tokenizer)
@@ -128,11 +129,12 @@ function specialTokensOf({ startIds, endIds }: Tokenizer): number {
 
 function dimensionsOfEach(request: EmbedRequest, deployment: Deployment): readonly number[] {
   const { inputs, dimensions, outputType } = request
-  if (typeof dimensions === 'object') return inputs.map((_, index) => checkedDimensions(dimensions[index], outputType, deployment))
+  if (typeof dimensions === 'object')
+    return inputs.map((_, index) => checkedDimensions(dimensions[index], outputType, deployment, { index }))
   return new Array<number>(inputs.length).fill(checkedDimensions(dimensions, outputType, deployment))
 }
 
-function checkedDimensions(asked: number | undefined, outputType: OutputType, deployment: Deployment): number {
+function checkedDimensions(asked: number | undefined, outputType: OutputType, deployment: Deployment, place = {}): number {
   const { dimensionsMin, dimensionsMax, dimensionsDefault, name } = deployment
   const dimensions = asked ?? dimensionsDefault
   if (Number.isInteger(dimensions) && dimensions >= dimensionsMin && dimensions <= dimensionsMax) {
@@ -140,57 +142,21 @@ function checkedDimensions(asked: number | undefined, outputType: OutputType, de
     throw new NearfieldError(
       'invalid_request',
       `${dimensions} signs do not fill whole bytes: the output type ${outputType} needs a multiple of eight dimensions.`,
-      { details: { field: 'dimensions' } },
+      { details: { field: 'dimensions', ...place } },
     )
   }
   throw new NearfieldError(
     'invalid_request',
     `${dimensions} is not a number of dimensions that ${name} can give: it must be a whole number from ${dimensionsMin} to ${dimensionsMax}. Leave it out for ${dimensionsDefault}.`,
-    { details: { field: 'dimensions' } },
+    { details: { field: 'dimensions', ...place } },
   )
-}
-
-/** What the prompt for documents says where a document has no title, in models that were trained with titles. */
-const untitled = 'title: none'
-/** The part of the window that a title may fill: it leads every window of a long text. */
-const titleShare = 0.25
-
-/** The model's prompt for the purpose of an input, with its title where there is a place for one. */
-function promptOf(request: EmbedRequest, index: number, { model }: Deployment, tokenizer: Tokenizer): string {
-  const prompt = model.prompts[taskTypeOf(request, index)] ?? ''
-  const title = request.titles?.[index]
-  if (title === undefined || !prompt.includes(untitled)) return prompt
-  const tokensMax = Math.floor(model.windowTokens * titleShare)
-  if (tokenizer.encode(title, tokensMax + 1).length <= tokensMax) return prompt.replace(untitled, () => `title: ${title}`)
-  throw new NearfieldError(
-    'invalid_request',
-    `The title of input ${index} has more than the ${tokensMax} tokens that ${model.name} has place for. Shorten it.`,
-    { details: { field: 'title', index } },
-  )
-}
-
-/** Whether an input has a title that went nowhere: its purpose is not that of a document, or the model was trained without titles. */
-function lostTitles({ titles = [], ...request }: EmbedRequest, { prompts }: Deployment['model']): boolean {
-  return titles.some((title, index) => title !== undefined && !prompts[taskTypeOf(request, index)]?.includes(untitled))
 }
 
 /** Down to this share of its numbers a vector keeps what it says, also of a model that was not trained to be cut. */
 const freeCutShare = 0.5
 
 function warningsOf(request: EmbedRequest, dimensions: readonly number[], deployment: Deployment): string[] {
-  const { model } = deployment
-  const warnings: string[] = []
-  for (const taskType of new Set([request.taskType].flat())) {
-    if (taskType === 'TASK_TYPE_UNSPECIFIED' || model.prompts[taskType] !== undefined) continue
-    const why = Object.keys(model.prompts).length === 0 ? 'was trained without task types' : 'knows no prompt for it'
-    warnings.push(`The task type ${taskType} had no effect: ${model.name} ${why}.`)
-  }
-  if (lostTitles(request, model)) {
-    const why = Object.values(model.prompts).some((prompt) => prompt.includes(untitled))
-      ? 'reads one with RETRIEVAL_DOCUMENT only'
-      : 'was trained without'
-    warnings.push(`The title had no effect: ${model.name} ${why}.`)
-  }
+  const warnings = promptWarnings(request, deployment.model)
   for (const size of new Set(dimensions)) warnings.push(...warningsOfSize(size, deployment))
   return warnings
 }

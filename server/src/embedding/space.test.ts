@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { deploymentsOf } from '../models/catalogue.ts'
-import { requireSpace, spaceName } from './space.ts'
+import { answerSpace, requireSpace, spaceName } from './space.ts'
 
 const [standIn, ownName] = deploymentsOf({ standIn: true })
 if (standIn === undefined || ownName === undefined) throw new Error('both names are served')
@@ -25,6 +25,14 @@ test('where whole vectors are turned too, no size of them is in a space of the p
   const all = { ...plain, rotated: { ...rotated, turns: 'all' as const } }
   expect(spaceName(all, 384)).toBe('all-minilm-l6-v2/int8-ffeeddcc/rotated-384')
   for (const dimensions of [32, 383, 384]) expect(spaceName(all, dimensions)).not.toBe(spaceName(plain, dimensions))
+})
+
+test('cuts that were not scaled are in a space of their own, whole vectors are not', () => {
+  const model = { space: (dimensions: number) => spaceName(plain, dimensions) }
+  const spaceOf = (dimensions: number[], unitLength: boolean) => answerSpace(model, { dimensions, unitLength, deployment: ownName })
+  expect(spaceOf([256], true)).toBe(spaceName(plain, 256))
+  expect(spaceOf([256], false)).toBe(`${spaceName(plain, 256)}-unscaled`)
+  expect(spaceOf([384, 256, 384], false)).toBe(`${spaceName(plain, 384)}, ${spaceName(plain, 256)}-unscaled`)
 })
 
 test('a pin is the whole name: any other is refused, also one that is only its beginning', () => {

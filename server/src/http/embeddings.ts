@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Principal } from '../access/principal.ts'
 import type { DecodedCall, Dialect, EmbedAnswer, WireReply } from '../dialects/dialect.ts'
+import { headerText } from '../dialects/header-text.ts'
 import { type Caller, type Served, serve } from '../serve.ts'
 import { type CallerSurroundings, whileCallerWaits } from './caller.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
@@ -53,7 +54,7 @@ export function answerBilled(
 /** Adds the headers that every dialect sends. */
 function withCommonHeaders(wire: WireReply, served: Served, encodeMs: number, nowMs: number): WireReply {
   const { headers } = wire
-  headers['x-nearfield-space'] = served.space
+  headers['x-nearfield-space'] = headerText(served.space)
   headers['server-timing'] = serverTiming(served, encodeMs)
   Object.assign(headers, rateLimitHeaders(served.rateLimit, nowMs))
   return wire

@@ -15,6 +15,8 @@ test.each([
   ['/upload/v1beta/files', bearer, 'gemini'],
   ['/v1/models/x:embedContent', bearer, 'gemini'],
   ['/v1/models/x%3aembedContent', apiKey, 'gemini'],
+  ['/v1/models/ft:x', bearer, 'openai'],
+  ['/v1/cachedContents', { 'x-goog-api-client': 'google-genai-sdk/3.1.0' }, 'gemini'],
   ['/v1/models', bearer, 'openai'],
   ['/v1/models?key=k', bearer, 'gemini'],
   ['/v1/models?monkey=k', bearer, 'openai'],

@@ -1,6 +1,6 @@
 import { cohere } from '../dialects/cohere/cohere.ts'
 import type { RequestHeaders, Wire } from '../dialects/dialect.ts'
-import { gemini, isSignedLikeGoogle } from '../dialects/gemini/gemini.ts'
+import { gemini, isGooglesClient, isSignedLikeGoogle } from '../dialects/gemini/gemini.ts'
 import { items } from '../dialects/items/items.ts'
 import { ollama } from '../dialects/ollama/ollama.ts'
 import { openai } from '../dialects/openai/openai.ts'
@@ -22,7 +22,7 @@ const owners: readonly (readonly [RegExp, Wire])[] = [
   [/^\/(?:upload\/)?v1beta\//, gemini],
   [/^\/(?:upload\/v1|v1\/tunedModels)\//, gemini],
   // A method after a model's name: whatever the credential looks like, only Google's clients ask for that.
-  [/^\/v1\/models\/[^?]*(?::|%3a)/i, gemini],
+  [/^\/v1\/models\/[^?]*(?::|%3a)[a-z]*(?:contents?|tokens)(?:\?|$)/i, gemini],
   [/^\/(?:embed|similarity|tokenize|info)(?:[/?]|$)/, tei],
   [/^\/tei\//, tei],
   [/^\/api\//, ollama],
@@ -41,7 +41,7 @@ export function wireOf(head: RequestHead | undefined): Wire {
   if (head === undefined) return segmind
   const { url, headers } = head
   for (const [path, wire] of owners) if (path.test(url)) return wire
-  if (!shared.test(url)) return segmind
+  if (!shared.test(url)) return isGooglesClient(headers) ? gemini : segmind
   if (isSignedLikeGoogle(headers, url)) return gemini
   return headers.authorization === undefined ? segmind : openai
 }

@@ -57,6 +57,26 @@ test('a shortened vector is cut from the one of unit length and left as it is; `
   expect(cut.headers.get('x-nearfield-space')).toBe(`${scaled.headers.get('x-nearfield-space')}-unscaled`)
 })
 
+test('every request of a batch gets the length it asks for, and the spaces of all are named', async () => {
+  const answer = await batch([{ content: content('a'), outputDimensionality: 128 }, { content: content('a') }])
+  const [short, whole] = answer.json().embeddings
+  expect([short.values.length, whole.values.length]).toEqual([128, 3072])
+  expect(short).toEqual((await embed({ content: content('a'), outputDimensionality: 128 })).json().embedding)
+  expect(answer.headers.get('x-nearfield-space')).toMatch(/-128-unscaled, .*padded-3072$/)
+})
+
+test('a batch of a hundred lengths has headers that a client can read', async () => {
+  const answer = await batch(Array.from({ length: 100 }, (_, index) => ({ content: content('a'), outputDimensionality: 128 + index })))
+  expect(
+    answer
+      .json()
+      .embeddings.map(({ values }: { values: number[] }) => values.length)
+      .at(-1),
+  ).toBe(227)
+  const size = [...answer.headers].reduce((sum, [name, value]) => sum + name.length + value.length + 4, 0)
+  expect(size).toBeLessThan(8_192)
+})
+
 test('the server can be told to scale what it shortens', async () => {
   await using scaling = await startTestServer({ environment: { NEARFIELD_GEMINI_UNIT_LENGTH: 'on' } })
   const body = { content: content('a'), outputDimensionality: 128 }

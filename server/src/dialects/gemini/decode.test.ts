@@ -64,15 +64,15 @@ test('the older fields beside the configuration mean the same, and the configura
   )
 })
 
-test('a batch of one decodes like the one, and every request keeps its purpose and title', () => {
+test('a batch of one decodes like the one, and every request keeps its purpose, title and length', () => {
   const one = { content: hello, taskType: 'CLUSTERING', title: 'T', outputDimensionality: 256 }
   expect(decodeBatch(model, { requests: [one] }, decoding).request).toEqual(embed(one).request)
-  const { request } = decodeBatch(model, { requests: [one, { content: hello, outputDimensionality: 256 }] }, decoding)
+  const { request } = decodeBatch(model, { requests: [one, { content: hello, outputDimensionality: 512 }] }, decoding)
   expect(request).toMatchObject({
     inputs: ['hello', 'hello'],
     taskType: ['CLUSTERING', 'TASK_TYPE_UNSPECIFIED'],
     titles: ['T', undefined],
-    dimensions: 256,
+    dimensions: [256, 512],
   })
 })
 
@@ -136,7 +136,7 @@ test.each([
     '* BatchEmbedContentsRequest.requests: at most 100 requests can be in one batch',
   ],
   [{ requests: [{ content: hello }, { content: hello, model: 'models/x' }] }, 'requests[1].model', undefined],
-  [{ requests: [{ content: hello }, { content: hello, outputDimensionality: 128 }] }, 'requests[1]', undefined],
+  [{ requests: [{ content: hello }, { content: hello, embedContentConfig: { autoTruncate: false } }] }, 'requests[1]', undefined],
 ])('a batch is refused at "%2$s"', (body, field, message) => {
   const error = expect.objectContaining({ code: 'invalid_request', details: { field }, ...(message === undefined ? {} : { message }) })
   expect(() => decodeBatch(model, body, decoding)).toThrow(error)

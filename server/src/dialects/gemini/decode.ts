@@ -96,10 +96,11 @@ export function decodeCountTokens(model: string, body: unknown, { inputsMax }: {
 }
 
 /** One text to embed, as it was asked for. */
-interface Asked extends Pick<EmbedRequest, 'dimensions' | 'truncate'> {
+interface Asked extends Pick<EmbedRequest, 'truncate'> {
   readonly text: string
   readonly taskType: (typeof taskTypes)[number]
   readonly title: string | undefined
+  readonly dimensions: number | undefined
   readonly normalize: boolean
 }
 
@@ -146,11 +147,10 @@ function requireModel(named: string | undefined, model: string, path: string, pl
   throw violation(path, `${place}: must be the model of the path, models/${model}`)
 }
 
-/** Each request may have a purpose and a title of its own; the rest is of the whole batch. */
+/** Each request may have a purpose, a title and a length of its own; the rest is of the whole batch. */
 function requireAlike(all: readonly Asked[]): void {
   const [first] = all
   for (const [field, name] of [
-    ['dimensions', 'outputDimensionality'],
     ['truncate', 'autoTruncate'],
     ['normalize', 'normalize'],
   ] as const) {
@@ -164,13 +164,14 @@ function requireAlike(all: readonly Asked[]): void {
 }
 
 function requestFor(model: string, all: readonly Asked[]): EmbedRequest {
-  const { dimensions, truncate, normalize } = all[0] ?? { dimensions: undefined, truncate: 'end', normalize: false }
+  const { truncate, normalize } = all[0] ?? { truncate: 'end', normalize: false }
+  const sizes = all.map(({ dimensions }) => dimensions)
   return {
     deployment: model,
     inputs: all.map(({ text }) => text),
     taskType: all.map(({ taskType }) => taskType),
     titles: all.map(({ title }) => title),
-    dimensions,
+    dimensions: sizes.every((size) => size === sizes[0]) ? sizes[0] : sizes,
     normalize,
     outputType: 'float',
     truncate,

@@ -15,9 +15,14 @@ function credential(headers: RequestHeaders, url: string): string | undefined {
   return typeof headers.authorization === 'string' ? /^Bearer +(\S+) *$/i.exec(headers.authorization)?.[1] : undefined
 }
 
-/** Whether a request bears a mark that only Google's clients leave. */
+/** Whether Google's own client says that it is asking, whatever it asks for. */
+export function isGooglesClient(headers: RequestHeaders): boolean {
+  return headers['x-goog-api-client'] !== undefined
+}
+
+/** Whether a request bears a mark that only clients of Google's leave. */
 export function isSignedLikeGoogle(headers: RequestHeaders, url: string): boolean {
-  return headers['x-goog-api-key'] !== undefined || headers['x-goog-api-client'] !== undefined || keyInAddress(url) !== undefined
+  return headers['x-goog-api-key'] !== undefined || isGooglesClient(headers) || keyInAddress(url) !== undefined
 }
 
 /** The `key` of the query, `undefined` where there is none or an empty one. */
