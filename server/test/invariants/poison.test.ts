@@ -99,13 +99,14 @@ describe('replicas of a real model', () => {
       const clients = Array.from({ length: 8 }, async (_, client) => {
         for (let call = 0; !stopped; call++) {
           const { status } = await server.post({
-            input: [`text ${call} of ${client}`, 'a text that is somewhat longer than the other one'],
+            // No two alike: equal texts in flight are computed once, and both replicas are to have work.
+            input: [`text ${call} of ${client}`, `a text that is somewhat longer than number ${call} of ${client}`],
           })
           expect(status).toBe(200)
           answered++
         }
       })
-      await vi.waitUntil(() => engine.stats().runningBatches >= 2, { interval: 1 })
+      await vi.waitUntil(() => engine.stats().runningBatches >= 2, { interval: 1, timeout: 30_000 })
       process.kill(engine.processIds[0] ?? 0, signal)
       await vi.waitUntil(() => engine.stats().restarts > before.restarts && engine.stats().replicasReady === 2, { timeout: 30_000 })
       const { batches } = engine.stats()
