@@ -10,7 +10,10 @@ import {
   embedContentAnswer,
   embedContentBody,
   googleError,
+  predictAnswer,
+  predictBody,
 } from '../dialects/gemini/schema.ts'
+import { decodePredict, vertex } from '../dialects/gemini/vertex.ts'
 import { withoutCollection } from '../dialects/model-name.ts'
 import { NearfieldError } from '../errors.ts'
 import { serveTokenize } from '../serve-tokenize.ts'
@@ -27,12 +30,27 @@ interface ModelRoute {
 
 const versions = ['v1beta', 'v1'] as const
 
+/** Where Vertex AI has Google's models: the first for callers with a key, the others for those with a project. */
+const publishers = [
+  '/v1beta1/publishers/google',
+  '/v1/publishers/google',
+  '/v1beta1/projects/:project/locations/:location/publishers/google',
+  '/v1/projects/:project/locations/:location/publishers/google',
+] as const
+
 /** Google's calls to a model, in a plugin scope of their own. */
 export async function geminiRoutes(app: FastifyInstance, scope: GeminiScope): Promise<void> {
   authenticateFirst(app, scope.dialect, scope.services.access)
   // The dialect reads bodies field by field and refuses them in Google's words; the schemas only describe them.
   app.setValidatorCompiler(() => () => true)
   for (const version of versions) modelRoutes(app, scope, version)
+  const predicting = { ...scope, dialect: vertex }
+  for (const publisher of publishers) {
+    const schema = { ...predictSchema, hide: publisher !== publishers[0] }
+    app.post<ModelRoute>(`${publisher}/models/:model(.+)::predict`, { schema }, (request, reply) => {
+      return answerEmbedding(predicting, request, reply, principalOf(request), decodePredict(request.params.model, request.body, scope))
+    })
+  }
 }
 
 function modelRoutes(app: FastifyInstance, scope: GeminiScope, version: (typeof versions)[number]): void {
@@ -131,4 +149,12 @@ const countTokensSchema = schemaOf(
   countTokensBody,
   countTokensAnswer,
   { 'x-request-id': requestId },
+)
+const predictSchema = schemaOf(
+  'predict',
+  "Vertex AI's embedding of up to 250 texts",
+  'Also under `/v1`, and with `projects/{project}/locations/{location}` before `publishers`. Billed only when answered with 200.',
+  predictBody,
+  predictAnswer,
+  embeddingHeaders,
 )

@@ -28,6 +28,7 @@ test('the documented routes are the public ones, all of them', async () => {
     ['/v1beta/models/{model}:embedContent', ['post']],
     ['/v1beta/models/{model}:batchEmbedContents', ['post']],
     ['/v1beta/models/{model}:countTokens', ['post']],
+    ['/v1beta1/publishers/google/models/{model}:predict', ['post']],
     ['/embed', ['post']],
     ['/similarity', ['post']],
     ['/tokenize', ['post']],

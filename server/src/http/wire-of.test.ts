@@ -17,6 +17,8 @@ test.each([
   ['/v1/models/x%3aembedContent', apiKey, 'gemini'],
   ['/v1/models/ft:x', bearer, 'openai'],
   ['/v1/cachedContents', { 'x-goog-api-client': 'google-genai-sdk/3.1.0' }, 'gemini'],
+  ['/v1beta1/publishers/google/models/x:predict', bearer, 'gemini'],
+  ['/v1/projects/p/locations/l/nothing', bearer, 'gemini'],
   ['/v1/models', bearer, 'openai'],
   ['/v1/models?key=k', bearer, 'gemini'],
   ['/v1/models?monkey=k', bearer, 'openai'],

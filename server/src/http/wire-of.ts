@@ -21,6 +21,7 @@ const owners: readonly (readonly [RegExp, Wire])[] = [
   [/^\/v1\/embeddings(?:[/?]|$)/, openai],
   [/^\/(?:upload\/)?v1beta\//, gemini],
   [/^\/(?:upload\/v1|v1\/tunedModels)\//, gemini],
+  [/^\/v1(?:beta1)?\/(?:publishers|projects)\//, gemini],
   // A method after a model's name: whatever the credential looks like, only Google's clients ask for that.
   [/^\/v1\/models\/[^?]*(?::|%3a)[a-z]*(?:contents?|tokens)(?:\?|$)/i, gemini],
   [/^\/(?:embed|similarity|tokenize|info)(?:[/?]|$)/, tei],

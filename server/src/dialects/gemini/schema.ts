@@ -61,6 +61,42 @@ export const countTokensBody = Type.Object(
   { additionalProperties: false },
 )
 
+/** Source: the reference of text embeddings on Vertex AI. */
+export const predictBody = Type.Object(
+  {
+    instances: Type.Array(
+      Type.Object(
+        { content: Type.String({ minLength: 1 }), task_type: options.taskType, title: options.title },
+        { additionalProperties: false },
+      ),
+      { minItems: 1, maxItems: 250 },
+    ),
+    parameters: optional(
+      Type.Object(
+        {
+          outputDimensionality: options.outputDimensionality,
+          autoTruncate: embedContentConfig.properties.autoTruncate,
+          normalize: embedContentConfig.properties.normalize,
+        },
+        { additionalProperties: false },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export const predictAnswer = Type.Object({
+  predictions: Type.Array(
+    Type.Object({
+      embeddings: Type.Object({
+        values: Type.Array(Type.Number()),
+        statistics: Type.Object({ token_count: Type.Integer(), truncated: Type.Boolean() }),
+      }),
+    }),
+  ),
+  metadata: Type.Object({ billableCharacterCount: Type.Integer({ description: 'Not what is billed here: that are tokens.' }) }),
+})
+
 const details = Type.Array(Type.Object({ modality: Type.Literal('TEXT'), tokenCount: Type.Integer() }))
 const embedding = Type.Object({ values: Type.Array(Type.Number()) })
 const usageMetadata = Type.Object({ promptTokenCount: Type.Integer({ description: 'Tokens billed.' }), promptTokenDetails: details })
