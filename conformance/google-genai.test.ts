@@ -36,6 +36,15 @@ test('it counts tokens', async () => {
   expect((await client.models.countTokens({ model, contents: 'hello world' })).totalTokens).toBe(4)
 })
 
+test('in its Vertex AI mode it gets the same numbers, with what it knows of each text', async () => {
+  const vertex = new GoogleGenAI({ vertexai: true, apiKey: server.key, httpOptions: { baseUrl: server.url } })
+  const config = { outputDimensionality: 256, autoTruncate: true }
+  const { embeddings } = await vertex.models.embedContent({ model, contents: 'hello world', config })
+  const reference = await client.models.embedContent({ model, contents: 'hello world', config: { outputDimensionality: 256 } })
+  expect(embeddings?.[0]?.values).toEqual(reference.embeddings?.[0]?.values)
+  expect(embeddings?.[0]?.statistics).toEqual({ tokenCount: 4, truncated: false })
+})
+
 test.each([
   ['a wrong key', 400, 'API key not valid', () => clientFor('nf_live_wrong').models.embedContent({ model, contents: 'a' })],
   ['an unknown model', 404, 'models/none is not found', () => client.models.embedContent({ model: 'none', contents: 'a' })],
