@@ -1,5 +1,5 @@
 import type { Answer } from './calls.ts'
-import { UnexpectedAnswerError } from './errors.ts'
+import { WireObject } from './wire-object.ts'
 
 /** What a call cost. */
 export interface Usage {
@@ -15,8 +15,9 @@ export interface Usage {
 
 const nanoDollars = 1e9
 
-export function usageOf({ headers }: Answer, tokens: { readonly tokens: number; readonly cachedTokens: number }): Usage {
-  return { ...tokens, cost: dollarsOf(headers, 'x-cost'), remaining: dollarsOf(headers, 'x-remaining-credits') }
+export function usageOf(answer: Answer, tokens: { readonly tokens: number; readonly cachedTokens: number }): Usage {
+  const headers = new WireObject(Object.fromEntries(answer.headers), 'the headers of the answer')
+  return { ...tokens, cost: headers.dollars('x-cost'), remaining: headers.dollars('x-remaining-credits') }
 }
 
 /** The usage of two calls together, `later` being the one that was answered last. */
@@ -29,10 +30,4 @@ export function addUsage(sum: Usage | undefined, later: Usage): Usage {
     cost: (Math.round(sum.cost * nanoDollars) + Math.round(later.cost * nanoDollars)) / nanoDollars,
     remaining: later.remaining,
   }
-}
-
-function dollarsOf(headers: Headers, name: string): number {
-  const text = headers.get(name)
-  if (text !== null && /^\d+(\.\d+)?$/.test(text)) return Number(text)
-  throw new UnexpectedAnswerError(`The header ${name} of the answer should be an amount in dollars.`, { status: 200 })
 }

@@ -22,9 +22,11 @@ const decoders: { readonly [Type in OutputType]: (bytes: Uint8Array) => VectorTy
   ubinary: (bytes) => bytes,
 }
 
-/** The vector whose little-endian bytes `base64` holds. @throws Error when it is no base64, or not whole numbers */
+/** The vector whose little-endian bytes `base64` holds. @throws Error when it is no base64, empty, or not whole numbers */
 export function decodeVector<Type extends OutputType>(base64: string, type: Type): VectorTypes[Type] {
-  return decoders[type](bytesOf(base64))
+  const bytes = bytesOf(base64)
+  if (bytes.length === 0) throw new Error('there are no numbers')
+  return decoders[type](bytes)
 }
 
 function bytesOf(base64: string): Uint8Array {

@@ -35,8 +35,8 @@ export function readEstimate(body: WireObject): Estimate {
     space: body.string('space'),
     tokens: body.number('tokens'),
     cachedTokens: body.number('cached_tokens'),
-    cost: Number(body.string('cost_dollars')),
-    balance: Number(body.string('balance_dollars')),
+    cost: body.dollars('cost_dollars'),
+    balance: body.dollars('balance_dollars'),
     fits: body.boolean('fits'),
     wouldFit: {
       credits: fits.boolean('credits'),

@@ -24,6 +24,12 @@ export class WireObject {
     return typeof value === 'number' ? value : this.#refuse(name, 'a number')
   }
 
+  /** An amount in dollars, which travels as a decimal in a string. */
+  dollars(name: string): number {
+    const text = this.string(name)
+    return /^\d+(\.\d+)?$/.test(text) ? Number(text) : this.#refuse(name, 'an amount in dollars')
+  }
+
   boolean(name: string): boolean {
     const value = this.#fields.get(name)
     return typeof value === 'boolean' ? value : this.#refuse(name, 'true or false')

@@ -106,6 +106,14 @@ describe('retries have an end', () => {
     expect(double.seen).toHaveLength(20 + 10)
   })
 
+  test('waiting as a rate limit asks takes nothing from them', async () => {
+    const limited = Array.from({ length: 30 }, (_, index) => (index % 2 === 0 ? refusing(429, now) : answering()))
+    double.behave(limited)
+    const one = client()
+    for (let call = 0; call < 15; call++) await one.embed('a')
+    expect(double.seen).toHaveLength(30)
+  })
+
   test('no server at the address is a ConnectionError that names it', async () => {
     const baseUrl = 'http://127.0.0.1:1'
     const error = await errorOf(client({ baseUrl, maxRetries: 0 }).embed('a'))
@@ -181,6 +189,29 @@ describe('embedMany', () => {
     await errorOf(client().embedMany(texts, { batchTexts: 1, concurrency: 3 }))
     await vi.waitUntil(() => double.seen.slice(0, 2).every(({ gone }) => gone))
     expect(double.seen).toHaveLength(3)
+  })
+
+  test('an answer that comes after the failure changes nothing any more', async () => {
+    const late = Promise.withResolvers<void>()
+    const handedOver = Promise.withResolvers<void>()
+    const told: number[] = []
+    // Takes no notice of the signal, as an answer does that is already there.
+    const deaf = async (url: string, init: RequestInit) => {
+      const isFirst = String(init.body).includes('"a"')
+      if (!isFirst) await late.promise
+      const response = await fetch(url, { ...init, signal: null })
+      const whole = new Response(await response.text(), response)
+      if (!isFirst) handedOver.resolve()
+      return whole
+    }
+    double.behave([refusing(400)])
+    const many = client({ fetch: deaf }).embedMany(texts, { batchTexts: 1, concurrency: 2, onProgress: ({ from }) => told.push(from) })
+    const error = await errorOf(many)
+    late.resolve()
+    await handedOver.promise
+    await client().embed('a call later')
+    expect(error.part?.vectors).toEqual([undefined, undefined, undefined, undefined, undefined])
+    expect(told).toEqual([])
   })
 
   test('requests after the first answer are pinned to its space', async () => {
