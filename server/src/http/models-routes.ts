@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { costOf } from '../billing/price.ts'
 import { gemini } from '../dialects/gemini/gemini.ts'
 import { encodeModel, pageOf } from '../dialects/gemini/models.ts'
-import { googleModel, googleModels } from '../dialects/gemini/schema.ts'
+import { googleError, googleModel, googleModels } from '../dialects/gemini/schema.ts'
 import { withoutCollection } from '../dialects/model-name.ts'
 import { NearfieldError } from '../errors.ts'
 import type { ModelSource } from '../models/model.ts'
@@ -139,6 +139,7 @@ const listSchema = {
   }),
   response: {
     200: Type.Union([Type.Object({ object: Type.Literal('list'), data: Type.Array(model) }), googleModels], { description: 'The models.' }),
+    ...errorsFor([[400, "In Google's shape: no such page, or a key that is not valid."]], googleError),
     ...errorsFor(commonErrors),
   },
 }
@@ -150,6 +151,7 @@ const oneSchema = {
   params: Type.Object({ name: Type.String({ description: 'A model name; a slash in it is written `%2F`.' }) }),
   response: {
     200: Type.Union([model, googleModel], { description: 'The model.' }),
+    ...errorsFor([[400, "In Google's shape: a key that is not valid."]], googleError),
     ...errorsFor([[404, 'There is no such model.'], ...commonErrors]),
   },
 }

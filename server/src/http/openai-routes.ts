@@ -38,6 +38,7 @@ const errors = [
   [404, 'There is no such model.'],
   [409, 'The vectors would not be in the space that `x-nearfield-space` names.'],
   [413, 'The body is too large.'],
+  [415, 'The content type is not supported.'],
   [429, 'Too many requests or tokens in this minute, or not enough credit: the `code` says which.'],
   [500, 'Internal error. Nothing was billed.'],
   [502, 'The engine failed on this request. Nothing was billed.'],

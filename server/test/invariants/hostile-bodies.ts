@@ -37,7 +37,7 @@ const neighbourFields = [
   ...['model', 'inputs', 'pairs', 'query', 'source_sentence', 'sentences', 'documents', 'top_n', 'return_documents'],
   ...['input', 'task_type', 'output_dimensionality', 'truncate', 'add_special_tokens'],
 ]
-const texts = [
+export const hostileTexts = [
   'a',
   '',
   ' ',
@@ -56,7 +56,24 @@ const texts = [
   '1e3',
   'null',
 ]
-const numbers = [0, -0, 1, -1, 128, 768, 3072, 3073, 0.5, 1e21, 1e308, -1e308, 5e-324, 2 ** 53 + 1, -(2 ** 31), Number.MAX_SAFE_INTEGER]
+export const hostileNumbers = [
+  0,
+  -0,
+  1,
+  -1,
+  128,
+  768,
+  3072,
+  3073,
+  0.5,
+  1e21,
+  1e308,
+  -1e308,
+  5e-324,
+  2 ** 53 + 1,
+  -(2 ** 31),
+  Number.MAX_SAFE_INTEGER,
+]
 /** Number literals that JSON allows and doubles do not hold. */
 const literals = ['1e999', '-1e999', '1E+400', '9007199254740993', '0.1e-999', `1${'0'.repeat(400)}`, `0.${'1'.repeat(2_000)}`, '-0']
 
@@ -96,11 +113,11 @@ export class HostileBodies {
 
   /** A body for a call beside embedding: a good one, or one with a few fields that the call may know, too, whatever they got. */
   nextNeighbour(path: NeighbourPath): HostileBody {
-    const list = () => Array.from({ length: 1 + this.#below(4) }, () => this.#pick(texts))
+    const list = () => Array.from({ length: 1 + this.#below(4) }, () => this.#pick(hostileTexts))
     const values = [
-      () => this.#pick(texts),
+      () => this.#pick(hostileTexts),
       list,
-      () => list().map((text) => [text, this.#pick(texts)]),
+      () => list().map((text) => [text, this.#pick(hostileTexts)]),
       () => list().map((text) => ({ text })),
       () => this.#value(4),
       () => 1 + this.#below(5),
@@ -136,8 +153,8 @@ export class HostileBodies {
     const kind = this.#below(depth > 5 ? 5 : 7)
     if (kind === 0) return null
     if (kind === 1) return this.#random() < 0.5
-    if (kind === 2) return this.#pick(numbers)
-    if (kind <= 4) return this.#pick(texts)
+    if (kind === 2) return this.#pick(hostileNumbers)
+    if (kind <= 4) return this.#pick(hostileTexts)
     if (kind === 5) return Array.from({ length: this.#below(5) }, () => this.#value(depth + 1))
     return Object.fromEntries(
       Array.from({ length: this.#below(5) }, () => [this.#pick([...fields, ...moreFields]), this.#value(depth + 1)]),
@@ -147,11 +164,16 @@ export class HostileBodies {
   /** An object of our own fields, each with whatever it got. */
   #wrongTypes(): HostileBody {
     const body = Object.fromEntries(Array.from({ length: 1 + this.#below(4) }, () => [this.#pick(fields), this.#value(4)]))
-    return { kind: 'wrong types', bytes: Buffer.from(JSON.stringify({ input: this.#pick(texts), ...body })), contentType: json }
+    return { kind: 'wrong types', bytes: Buffer.from(JSON.stringify({ input: this.#pick(hostileTexts), ...body })), contentType: json }
   }
 
   #validText(): string {
-    return JSON.stringify({ input: this.#pick(texts), task_type: 'CLUSTERING', output_dimensionality: 128 + this.#below(3_000), seed: 7 })
+    return JSON.stringify({
+      input: this.#pick(hostileTexts),
+      task_type: 'CLUSTERING',
+      output_dimensionality: 128 + this.#below(3_000),
+      seed: 7,
+    })
   }
 
   /** A good body with a few bytes changed, removed, doubled, or its end cut off. */
@@ -211,7 +233,7 @@ export class HostileBodies {
 
   #form(): HostileBody {
     const name = this.#pick([...fields, '__proto__', '"', 'a"; filename="x'])
-    const part = `--b\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${this.#pick(texts)}\r\n`
+    const part = `--b\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${this.#pick(hostileTexts)}\r\n`
     const whole = `${part.repeat(this.#below(4))}${this.#pick(['--b--\r\n', '--b', '', '--c--'])}`
     const contentType = this.#pick([
       'multipart/form-data; boundary=b',
