@@ -19,7 +19,7 @@ export interface TokenizedInput {
 export interface Tokenized {
   readonly model: string
   readonly inputs: readonly TokenizedInput[]
-  /** The vocabulary's word for a token, where the tokenizer can say. */
+  /** A token as the vocabulary writes it. */
   pieceOf(id: number): string | undefined
   /** Tokens that the model wants around every text. */
   readonly specialIds: ReadonlySet<number>

@@ -49,7 +49,7 @@ export interface Tokenizer {
    * Any string is safe, lone surrogates and NUL included.
    */
   encode(text: string, tokensMax?: number): Int32Array
-  /** A token as the vocabulary writes it, such as `##ing`; `undefined` for an id that there is not. */
+  /** A token as the vocabulary writes it, such as `##ing`; `undefined` for an id that there is not. Only tokenize asks for it. */
   piece?(id: number): string | undefined
   /** Ids put before every sequence, such as `[CLS]`; empty for a model that wants none. */
   readonly startIds: readonly number[]

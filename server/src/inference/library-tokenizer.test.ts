@@ -73,3 +73,15 @@ it('gives the same Unigram ids as an independent implementation for any text', (
     { numRuns: 2_000 },
   )
 })
+
+it('names every token as its vocabulary writes it, and no other', () => {
+  const vocabularies = {
+    Unigram: unigramTokenizer.model.vocab.map(([piece], id) => [piece, id] as const),
+    'byte-level BPE': Object.entries(bytePairTokenizer.model.vocab),
+  }
+  for (const kind of ['Unigram', 'byte-level BPE'] as const) {
+    const vocabulary = vocabularies[kind]
+    expect(vocabulary.map(([, id]) => kinds[kind].piece(id))).toEqual(vocabulary.map(([piece]) => piece))
+    expect(kinds[kind].piece(1 + Math.max(...vocabulary.map(([, id]) => id)))).toBeUndefined()
+  }
+})

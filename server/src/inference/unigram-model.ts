@@ -49,6 +49,11 @@ export class UnigramModel {
     }
   }
 
+  /** The piece of an id; `undefined` for an id that there is not. */
+  piece(id: number): string | undefined {
+    return this.#trie.word(id)
+  }
+
   /** Tries every piece that begins at `start`; the character there alone is unknown where it is no piece itself. */
   #extend(word: string, start: number, width: number): void {
     const score = this.#best[start] ?? 0
@@ -80,6 +85,15 @@ export class UnigramModel {
   }
 }
 
+/** The way back from a word's end. */
+interface TurnedTrie {
+  /** Where the word of an id ends. */
+  readonly nodes: ReadonlyMap<number, number>
+  /** The node before a node, and the unit between them. */
+  readonly parents: Int32Array
+  readonly units: Uint16Array
+}
+
 /** Strings by their UTF-16 units. Node 0 is the root; the edges lie in one table with open addressing. */
 class Trie {
   readonly #mask: number
@@ -87,6 +101,8 @@ class Trie {
   readonly #edges: Int32Array
   readonly #ids: Int32Array
   #nodes = 1
+  /** The edges turned around, made when a word is first asked for, because embedding never does. */
+  #turned: TurnedTrie | undefined
 
   constructor(words: readonly string[]) {
     const units = words.reduce((sum, word) => sum + word.length, 1)
@@ -106,6 +122,31 @@ class Trie {
   /** The id of the word that ends at a node, or -1. */
   idAt(node: number): number {
     return this.#ids[node] ?? -1
+  }
+
+  /** The word of an id; `undefined` for an id that there is not. */
+  word(id: number): string | undefined {
+    this.#turned ??= this.#turn()
+    const { nodes, parents, units } = this.#turned
+    let node = nodes.get(id)
+    if (node === undefined) return undefined
+    const reversed: number[] = []
+    for (; node > 0; node = parents[node] ?? 0) reversed.push(units[node] ?? 0)
+    return String.fromCharCode(...reversed.reverse())
+  }
+
+  #turn(): TurnedTrie {
+    const parents = new Int32Array(this.#nodes)
+    const units = new Uint16Array(this.#nodes)
+    for (let at = 0; at < this.#edges.length; at += 3) {
+      const reached = this.#edges[at + 2] ?? 0
+      if (reached === 0) continue
+      parents[reached] = this.#edges[at] ?? 0
+      units[reached] = this.#edges[at + 1] ?? 0
+    }
+    const nodes = new Map<number, number>()
+    for (let node = 0; node < this.#nodes; node++) if (this.idAt(node) >= 0) nodes.set(this.idAt(node), node)
+    return { nodes, parents, units }
   }
 
   #add(word: string): number {

@@ -53,6 +53,11 @@ export class UnigramTokenizer implements Tokenizer {
     return encodeInPieces(input, tokensMax, (piece, ids) => this.#read(piece, ids))
   }
 
+  piece(id: number): string | undefined {
+    for (const [text, added] of this.#added) if (added.id === id) return text
+    return this.#model.piece(id)
+  }
+
   #read(piece: string, ids: number[]): void {
     const sections = this.#added.size === 0 ? [piece] : piece.split(this.#addedPattern)
     for (const [index, section] of sections.entries()) {
