@@ -31,6 +31,11 @@ const patience = 0.6
 const promisedPatience = 0.9
 /** Promised moments are later than the forecast by this much. */
 const caution = 1.25
+/**
+ * More work than fits so many deadlines is not promised: beyond that a moment is said, but no place is kept. Callers who come
+ * back too early, or never, take a place each time, and must not push the moment of all others ever further away.
+ */
+const promisedDeadlinesMax = 4
 /** A call that alone, at the best speed ever seen, needs so many times what it has is refused for its size; below that it may try. */
 const hopelessTimes = 2
 const secondMs = 1_000
@@ -82,8 +87,12 @@ export class Admission {
     const excessMs = this.#ms(lane, Math.max(0, excessTokens), nowMs) ?? 0
     const seconds = Math.max(1, Math.ceil((caution * Math.max(forecastMs - budgetMs, excessMs)) / secondMs))
     const retryAfterMs = Math.min(retryAfterMsMax, seconds * secondMs)
-    if (retryAfterMs < retryAfterMsMax) this.#promises.give(accountId, lane, tokens, nowMs + retryAfterMs)
+    if (this.#mayPromise(applicant, nowMs)) this.#promises.give(accountId, lane, tokens, nowMs + retryAfterMs)
     throw new NearfieldError('overloaded', undefined, { details: { retryAfterMs } })
+  }
+
+  #mayPromise({ lane, remainingMs }: Applicant, nowMs: number): boolean {
+    return (this.#ms(lane, this.#promises.tokens(lane, nowMs), nowMs) ?? 0) < promisedDeadlinesMax * remainingMs
   }
 
   /** When a call would be answered if it came now, in milliseconds from now; `undefined` while the speed is unknown. */

@@ -120,6 +120,22 @@ describe('the scheduler, in simulated time,', () => {
     }
   })
 
+  it('does not let callers who never wait push the moment of all others ever further away', async () => {
+    const scheduler = new Scheduler(new SimulatedReplicas(2, 6), limits, systemClock, { tokensPerMs: 12 })
+    const untilMs = systemClock.monotonicMs() + 10_000
+    let longestMs = 0
+    const hasty = async () => {
+      while (systemClock.monotonicMs() < untilMs) {
+        const { status, retryAfterMs } = await send(scheduler, { accountId: 'hasty', lane: 'bulk', texts: 128 })
+        if (status === 'overloaded') longestMs = Math.max(longestMs, retryAfterMs)
+        await sleep(200)
+      }
+    }
+    await simulate(Promise.all(Array.from({ length: 60 }, hasty)))
+    expect(longestMs).toBeGreaterThan(0)
+    expect(longestMs).toBeLessThanOrEqual(8 * deadlineMs)
+  })
+
   it('keeps an interactive call short and a bulk job fast while both are there', async () => {
     const pool = new SimulatedReplicas(2, 6)
     const spare = new SimulatedReplica(6)
