@@ -42,7 +42,9 @@ export async function ollamaRoutes(app: FastifyInstance, scope: EmbeddingScope<O
   })
 
   routes.post('/api/show', { schema: showSchema }, async ({ body }, reply) => {
-    const name = modelName(body.model ?? body.name ?? '')
+    const asked = body.model ?? body.name ?? undefined
+    if (asked === undefined) throw new NearfieldError('invalid_request', 'The request body lacks the field `model`.')
+    const name = modelName(asked)
     const { deployment } = await models.find(name)
     const listing = models.list().find((candidate) => candidate.deployment.name === deployment.name)
     if (listing === undefined) throw new NearfieldError('model_not_found')

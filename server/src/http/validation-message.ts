@@ -45,7 +45,7 @@ function describe(schema: Record<string, unknown>): string {
   if (Array.isArray(schema.enum)) return `one of ${schema.enum.join(', ')}`
   switch (schema.type) {
     case 'string':
-      return schema.minLength === undefined ? 'a string' : 'a string that is not empty'
+      return `a string${schema.minLength === undefined ? '' : ' that is not empty'}${schema.maxLength === undefined ? '' : `, of at most ${schema.maxLength} characters`}`
     case 'array':
       return `a list${schema.minItems === undefined ? '' : ' that is not empty'}, each item ${isRecord(schema.items) ? describe(schema.items) : 'a value'}`
     case 'integer':

@@ -87,6 +87,8 @@ test.each([
   ['an input of another kind', '/api/embed', { model, input: 7 }, 400, '`input` must be'],
   ['a field there is not', '/api/embed', { model, inputs: 'a' }, 400, '"inputs" is not a field'],
   ['no model', '/api/embed', { input: 'a' }, 400, 'model'],
+  ['no model to show', '/api/show', {}, 400, 'model'],
+  ['a model with too long a name', '/api/embed', { model: 'a'.repeat(129) }, 400, 'of at most 128 characters'],
   ['a body that is not JSON', '/api/embed', '{', 400, 'JSON'],
   ['a model there is not', '/api/embed', { model: 'llama3', input: 'a' }, 404, 'not found'],
   ['a model there is not, and no text', '/api/embed', { model: 'llama3' }, 404, 'not found'],

@@ -12,7 +12,7 @@ const textContent = Type.Object({ type: Type.Literal('text'), text: Type.String(
 /** Body of `POST /v2/embed`. Source: Cohere's API reference, v2 embed. */
 export const embedBody = Type.Object(
   {
-    model: Type.String({ minLength: 1, description: 'A model name.' }),
+    model: Type.String({ minLength: 1, maxLength: 128, description: 'A model name.' }),
     texts: optional(Type.Array(Type.String(), { description: 'At most 96 texts.' })),
     inputs: optional(
       Type.Array(Type.Object({ content: Type.Array(textContent, { minItems: 1, maxItems: 1 }) }, { additionalProperties: false }), {
@@ -42,7 +42,7 @@ export type CohereEmbedBody = Static<typeof embedBody>
 /** Body of `POST /v2/rerank`. Source: Cohere's API reference, v2 rerank. */
 export const rerankBody = Type.Object(
   {
-    model: Type.String({ minLength: 1, description: 'A model name.' }),
+    model: Type.String({ minLength: 1, maxLength: 128, description: 'A model name.' }),
     query: Type.String({ minLength: 1 }),
     documents: Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }),
     top_n: optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'How many of the best documents to name.' })),

@@ -3,7 +3,7 @@ import { optional } from '../optional-field.ts'
 
 const withoutEffect = 'Accepted, but without effect; `x-nearfield-warnings` names it.'
 
-const model = Type.String({ minLength: 1, description: 'A model name; `:latest` may follow it.' })
+const model = Type.String({ minLength: 1, maxLength: 128, description: 'A model name; `:latest` may follow it.' })
 const options = optional(Type.Object({}, { additionalProperties: true, description: withoutEffect }))
 const keepAlive = optional(Type.Union([Type.String(), Type.Number()], { description: withoutEffect }))
 
@@ -37,8 +37,8 @@ export type OllamaPromptBody = Static<typeof promptBody>
 /** Body of `POST /api/show`; `name` is what `model` was called before. */
 export const showBody = Type.Object(
   {
-    model: optional(Type.String({ minLength: 1 })),
-    name: optional(Type.String({ minLength: 1 })),
+    model: optional(Type.String({ minLength: 1, maxLength: 128 })),
+    name: optional(Type.String({ minLength: 1, maxLength: 128 })),
     verbose: optional(Type.Boolean()),
   },
   { additionalProperties: false },
