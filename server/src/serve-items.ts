@@ -1,5 +1,6 @@
+import { setImmediate } from 'node:timers/promises'
 import type { RateLimitState } from './access/access.ts'
-import { prepare } from './embedding/prepare.ts'
+import { charactersPerTurn, prepare } from './embedding/prepare.ts'
 import type { EmbedRequest, InputReport, OutputType, TaskType, Truncate } from './embedding/request.ts'
 import { answerSpace, requireSpace } from './embedding/space.ts'
 import { type ErrorCode, NearfieldError } from './errors.ts'
@@ -80,9 +81,18 @@ async function checkItems(request: ItemsRequest, caller: Caller, { models, acces
   const counted = access.countRequest(caller.principal)
   using model = await lease(caller)
   const checked: (Embeddable | NearfieldError)[] = []
+  let charactersThisTurn = 0
   for (const [index, item] of request.items.entries()) {
+    if (item instanceof NearfieldError) {
+      checked.push(item)
+      continue
+    }
+    checked.push(await check(item, index, model))
+    charactersThisTurn += item.text.length
+    if (charactersThisTurn <= charactersPerTurn) continue
+    charactersThisTurn = 0
+    await setImmediate()
     caller.signal.throwIfAborted()
-    checked.push(item instanceof NearfieldError ? item : await check(item, index, model))
   }
   return { checked, counted }
 
