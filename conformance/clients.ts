@@ -3,14 +3,16 @@ import { aiSdkOpenAi, aiSdkOpenAiCompatible } from './clients/ai-sdk.ts'
 import { chromaOpenAi } from './clients/chroma.ts'
 import { aiSdkGoogle, chromaGoogle, googleGenAi, langChainGoogle, llamaIndexGoogle, olderGoogleGenAi } from './clients/google.ts'
 import { langChainOpenAi } from './clients/langchain.ts'
+import { nearfield } from './clients/nearfield.ts'
 import { openAi, openAiFloats } from './clients/openai.ts'
 import { recordedGoogle } from './clients/recorded-google.ts'
 import { recordedOpenAi } from './clients/recorded-openai.ts'
 import { recordedOthers } from './clients/recorded-others.ts'
-import { cohere, ollama } from './clients/small-dialects.ts'
+import { cohere, ollama, voyage } from './clients/small-dialects.ts'
 
 /** Every client of the suite, in the order of the table. */
 export const clients: readonly Client[] = [
+  nearfield,
   googleGenAi,
   olderGoogleGenAi,
   aiSdkGoogle,
@@ -25,6 +27,7 @@ export const clients: readonly Client[] = [
   chromaOpenAi,
   ollama,
   cohere,
+  voyage,
   ...recordedGoogle,
   ...recordedOpenAi,
   ...recordedOthers,

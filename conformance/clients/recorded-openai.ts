@@ -64,4 +64,16 @@ const googleCompatible: Recording = {
   vectors: floats,
 }
 
-export const recordedOpenAi: readonly Client[] = [openAiPython, liteLlm, langChainPython, googleCompatible].map(recorded)
+/** As Chroma and others ask Jina: a purpose of its own naming, and vectors of unit length. */
+const jina: Recording = {
+  name: 'Jina, recorded',
+  speaks,
+  request: (call, texts) => ({
+    path,
+    headers: { ...bearer(call), 'accept-encoding': 'identity' },
+    body: { input: texts, model: call.model, task: 'retrieval.passage', ...dimensionsOf(call), normalized: true, late_chunking: false },
+  }),
+  vectors: floats,
+}
+
+export const recordedOpenAi: readonly Client[] = [openAiPython, liteLlm, langChainPython, googleCompatible, jina].map(recorded)

@@ -1,7 +1,10 @@
 import { CohereClientV2 } from 'cohere-ai'
 import { Ollama } from 'ollama'
+import { VoyageAIClient } from 'voyageai'
 import { type Client, textsOf } from '../client.ts'
 import { versionOf } from '../version.ts'
+
+const needsKey = 'it does not start without one'
 
 export const ollama: Client = {
   name: `ollama ${versionOf('ollama')}`,
@@ -49,5 +52,26 @@ export const cohere: Client = {
     }
     return names[status] ?? 'CohereError'
   },
-  cannot: { 'no key': 'it does not start without one' },
+  cannot: { 'no key': needsKey },
+}
+
+/** It speaks the OpenAI dialect, with names of its own for a few fields. */
+export const voyage: Client = {
+  name: `voyageai ${versionOf('voyageai')}`,
+  speaks: 'openai',
+  async embed({ url, key, model, input, dimensions, signal }) {
+    const client = new VoyageAIClient({ baseUrl: `${url}/v1`, ...(key !== null && { apiKey: key }) })
+    const { data = [] } = await client.embed(
+      {
+        model,
+        input: typeof input === 'string' ? input : [...input],
+        inputType: 'document',
+        ...(dimensions !== undefined && { outputDimension: dimensions }),
+      },
+      { maxRetries: 0, ...(signal && { abortSignal: signal }) },
+    )
+    return data.map(({ embedding = [] }) => embedding)
+  },
+  errorName: () => 'VoyageAIError',
+  cannot: { 'no key': needsKey },
 }

@@ -196,7 +196,7 @@ export class OpenApiRequests {
       return value.map((item: unknown, index) => (index === at ? this.#bend(item) : item))
     }
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return this.#bendObject(value)
-    return this.#pick([() => this.#strange(), () => String(value), () => [value], () => ({ value })])()
+    return this.#pick([() => this.#strange(), () => JSON.stringify(value), () => [value], () => ({ value })])()
   }
 
   #bendObject(value: object): unknown {
