@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readConfig } from '../../src/config.ts'
+import { createPublicApp } from '../../src/http/public-app.ts'
+import { createTelemetry } from '../../src/telemetry.ts'
 import { startTestServer, type TestServer } from '../harness.ts'
+import { standInKey, standInServices } from '../stand-in-services.ts'
 
 // What Google's calls answer, and that the vectors are those of every other dialect.
 
@@ -78,13 +82,23 @@ test('a batch of a hundred lengths has headers that a client can read', async ()
 })
 
 test('the server can be told to scale what it shortens', async () => {
-  await using scaling = await startTestServer({ environment: { NEARFIELD_GEMINI_UNIT_LENGTH: 'on' } })
-  const body = { content: content('a'), outputDimensionality: 128 }
-  const headers = { 'x-goog-api-key': scaling.key }
-  const answer = await scaling.post(body, { path: `/v1beta/${model}:embedContent`, key: null, headers })
+  const { services } = standInServices()
+  const { config } = readConfig({ NEARFIELD_GEMINI_UNIT_LENGTH: 'on' })
+  const telemetry = createTelemetry({ logLevel: 'silent' })
+  const app = createPublicApp({
+    config,
+    services,
+    clock: services.clock,
+    telemetry,
+    readiness: { reasons: async () => [] },
+    isDraining: () => false,
+  })
+  const headers = { 'x-goog-api-key': standInKey }
+  const payload = { content: content('a'), outputDimensionality: 128 }
+  const answer = await app.inject({ method: 'POST', url: `/v1beta/${model}:embedContent`, headers, payload })
   expect(Math.hypot(...answer.json().embedding.values)).toBeCloseTo(1, 6)
-  const listed = (await scaling.get(`/v1beta/${model}`, headers)).json()
-  expect(listed.description).toContain('a shorter one is too')
+  expect((await app.inject({ url: `/v1beta/${model}`, headers })).json().description).toContain('a shorter one is too')
+  await app.close()
 })
 
 test.each([
