@@ -31,6 +31,7 @@ export function standInServices(embedder: Embedder = hashingEmbedder, clock: Clo
     authorize: () => {},
     countRequest: () => ({ limit: null, remaining: null, resetAtMs: clock.now() }),
     countTokens: () => {},
+    requestsLeft: () => ({ limit: null, remaining: null, resetAtMs: clock.now() }),
     tokensLeft: () => ({ limit: null, remaining: null, resetAtMs: clock.now() }),
   }
   const billing: Billing = {

@@ -17,6 +17,8 @@ export interface Access {
   countRequest(principal: Principal): RateLimitState
   /** Counts tokens against the plan's tokens per minute, once the exact number is known. @throws NearfieldError `rate_limited` */
   countTokens(principal: Principal, tokens: number): void
+  /** What is left of the plan's requests per minute. Counts nothing. */
+  requestsLeft(principal: Principal): RateLimitState
   /** What is left of the plan's tokens per minute. Counts nothing. */
   tokensLeft(principal: Principal): RateLimitState
 }

@@ -5,7 +5,7 @@ import type { Access, AccessManagement } from './access.ts'
 import { Authenticator } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import { keyManagement } from './manage-keys.ts'
-import { countRequest, countTokens, tokensLeft } from './plan-limits.ts'
+import { countRequest, countTokens, requestsLeft, tokensLeft } from './plan-limits.ts'
 import { type RateLimiter, SlidingMinuteLimiter } from './rate-limit.ts'
 import { AccessStore } from './store.ts'
 
@@ -33,6 +33,7 @@ export function createAccess(options: AccessOptions): Access & AccessManagement 
     authorize,
     countRequest: (principal) => countRequest(limiter, clock, principal),
     countTokens: (principal, tokens) => countTokens(limiter, clock, principal, tokens),
+    requestsLeft: (principal) => requestsLeft(limiter, clock, principal),
     tokensLeft: (principal) => tokensLeft(limiter, clock, principal),
     [Symbol.asyncDispose]: async () => {
       clearInterval(flusher)

@@ -33,11 +33,19 @@ export function countTokens(limiter: RateLimiter, clock: Clock, principal: Princ
   throw tooMany(clock, decision, limit, 'tokens', principal.plan)
 }
 
+/** What is left of the requests of the account's plan in this minute. */
+export function requestsLeft(limiter: RateLimiter, clock: Clock, { accountId, limits }: Principal): RateLimitState {
+  return left(limiter, clock, `requests ${accountId}`, limits.requestsPerMinute)
+}
+
 /** What is left of the tokens of the account's plan in this minute. */
-export function tokensLeft(limiter: RateLimiter, clock: Clock, principal: Principal): RateLimitState {
-  const limit = principal.limits.tokensPerMinute
+export function tokensLeft(limiter: RateLimiter, clock: Clock, { accountId, limits }: Principal): RateLimitState {
+  return left(limiter, clock, `tokens ${accountId}`, limits.tokensPerMinute)
+}
+
+function left(limiter: RateLimiter, clock: Clock, name: string, limit: number | null): RateLimitState {
   if (limit === null) return { limit: null, remaining: null, resetAtMs: clock.now() + minuteMs }
-  const { remaining, resetMs } = limiter.take(`tokens ${principal.accountId}`, limit, 0)
+  const { remaining, resetMs } = limiter.take(name, limit, 0)
   return { limit, remaining, resetAtMs: clock.now() + resetMs }
 }
 

@@ -5,6 +5,7 @@ import { type EmbeddingsBody, embeddingsAnswer, embeddingsBody, openAiError } fr
 import { type TokensReader, tokensReader } from '../dialects/openai/token-text.ts'
 import { authenticateFirst, principalOf } from './authenticated.ts'
 import { answerEmbedding, type EmbeddingScope } from './embeddings.ts'
+import { openAiRateLimitHeaders } from './openai-rate-limit.ts'
 import { answerHeaders, type RequestTypes } from './route-schemas.ts'
 
 /** Where the base address of an OpenAI client may point: at `/v1` beside the other dialects, or at a place of its own. */
@@ -16,7 +17,12 @@ export interface OpenAiScope extends EmbeddingScope<OpenAiCall> {
 
 /** OpenAI's embeddings, in a plugin scope of its own. */
 export async function openAiRoutes(app: FastifyInstance, scope: OpenAiScope): Promise<void> {
-  authenticateFirst(app, scope.dialect, scope.services.access)
+  const { access, clock } = scope.services
+  authenticateFirst(app, scope.dialect, access)
+  app.addHook('onSend', async ({ principal }, reply) => {
+    if (principal === undefined) return
+    reply.headers(openAiRateLimitHeaders({ requests: access.requestsLeft(principal), tokens: access.tokensLeft(principal) }, clock.now()))
+  })
   const routes = app.withTypeProvider<RequestTypes>()
   for (const base of bases) {
     routes.post(`${base}/embeddings`, { schema: { ...embeddingsSchema, hide: base !== '/v1' } }, async (request, reply) => {
@@ -60,6 +66,9 @@ const embeddingsSchema = {
         'x-nearfield-space': answerHeaders['x-nearfield-space'],
         'x-nearfield-model': Type.String({ description: 'The model that made the vectors.' }),
         'openai-processing-ms': Type.String(),
+        'x-ratelimit-limit-requests': Type.String({
+          description: 'With `-remaining-` and `-reset-`, and for tokens, where the plan limits them.',
+        }),
       },
       content: { 'application/json': { schema: embeddingsAnswer } },
     },

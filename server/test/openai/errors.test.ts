@@ -73,9 +73,17 @@ test('429 for a plan that is used up says when to come back', async () => {
   const { secret } = await server.newKey({ plan: 'free', credit: 1_000_000_000n })
   const headers = { authorization: `Bearer ${secret}` }
   const ask = () => server.post({ model: 'gemini-embedding-001', input: 'a' }, { path: '/v1/embeddings', key: null, headers })
-  for (let request = 0; request < 5; request++) expect((await ask()).status).toBe(200)
+  for (let left = 4; left >= 0; left--) {
+    const { status, headers: told } = await ask()
+    expect(status).toBe(200)
+    expect(told.get('x-ratelimit-limit-requests')).toBe('5')
+    expect(told.get('x-ratelimit-remaining-requests')).toBe(String(left))
+    expect(told.get('x-ratelimit-reset-requests')).toMatch(/^(1m\d|\d+)s$/)
+    expect(told.get('x-ratelimit-remaining-tokens')).toBe(String(250_000 - 3 * (5 - left)))
+  }
   const answer = await expectNothingBilled(server, ask)
   expect(answer.status).toBe(429)
   expect(answer.json().error.code).toBe('rate_limit_exceeded')
   expect(Number(answer.headers.get('retry-after-ms'))).toBeGreaterThan(0)
+  expect(answer.headers.get('x-ratelimit-remaining-requests')).toBe('0')
 })
