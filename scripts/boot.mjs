@@ -19,12 +19,12 @@ import { runTests } from './boot-test.mjs'
 
 const hostNodeMin = 18
 
-/** Installs what is missing. Takes a few milliseconds when nothing is. */
-async function prepare() {
+/** Installs what is missing for `serving` or for `everything`. Takes a few milliseconds when nothing is. */
+async function prepare(scope) {
   const elapsed = stopwatch()
   const changed = await withLock(async () => {
     const runtimeChanged = await installRuntime()
-    const dependenciesChanged = await installDependencies()
+    const dependenciesChanged = await installDependencies(scope)
     return runtimeChanged || dependenciesChanged
   })
   if (changed) say(`ready in ${seconds(elapsed())}, node v${pinnedVersion()} (host ${process.version})`)
@@ -38,29 +38,29 @@ async function main() {
   const node = (...arguments_) => runForeground(runtimePath, arguments_, { env: runtimeEnvironment() })
   switch (command) {
     case 'setup':
-      await prepare()
+      await prepare('everything')
       return 0
     case 'start':
-      await prepare()
+      await prepare('serving')
       return node('--import', './scripts/quick-imports.mjs', 'server/src/main.ts', ...rest)
     case 'nearfield':
-      await prepare()
+      await prepare('serving')
       return node('cli/bin/nearfield.mjs', ...rest)
     case 'bench':
     case 'lanes':
     case 'soak':
-      await prepare()
+      await prepare('everything')
       return node(`bench/${command}.ts`, ...rest)
     case 'test':
-      await prepare()
+      await prepare('everything')
       return runTests(rest)
     case 'conformance':
-      await prepare()
+      await prepare('everything')
       return node('node_modules/vitest/vitest.mjs', 'run', 'conformance/', ...rest)
     case 'pm': {
       await withLock(installRuntime)
       const status = await node(...npmArguments(rest))
-      if (status === 0) stampDependencies()
+      if (status === 0) stampDependencies('everything')
       return status
     }
     default:
