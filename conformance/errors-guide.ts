@@ -5,9 +5,17 @@ type Errors = ReadonlyMap<Client, ReadonlyMap<ErrorKind, SeenError>>
 
 const introduction = `# What each client throws
 
-Written by the conformance suite (\`npm run conformance -- -u\`) from what the packages threw, and held by it. Every message is readable;
-\`split\` means that the client makes several calls instead, \`shortened\` that the dialect cuts a longer text, \`n/a\` that its users cannot bring the error about. Below the table are the
-words of each dialect, which every client shows, some with more around them. Numbers that change from request to request are \`N\`.
+Written by the conformance suite (\`npm run conformance -- -u\`) from what the packages threw, and held by it.
+
+| In a cell | Means |
+|---|---|
+| \`split\` | the client makes several calls of more texts than one may have |
+| \`shortened\` | the dialect cuts a text that is too long, as its own service does |
+| \`n/a\` | users of the client cannot bring the error about |
+| \`HttpError\` | a recorded request: the bytes that a client in another language sends, whose own error is not seen here |
+
+Below the table are the words of each dialect, which every client shows, some with more around them. Numbers that change from request to
+request are \`N\`.
 `
 
 /** The guide to errors, from what every client threw. */
