@@ -22,8 +22,10 @@ afterAll(() => server[Symbol.asyncDispose]())
 const model = 'gemini-embedding-001'
 const table = new ResultTable(clients)
 const errors = new Map<Client, Map<ErrorKind, SeenError>>()
-/** Of the same text through every client, as float32. */
-const bytesOfOne = new Map<string, string>()
+/** Of the same text through every client, as float32: at full length, and shortened. */
+const bytesOfFull = new Map<Client, string>()
+const bytesOfShort = new Map<Client, string>()
+const base64 = (vector: readonly number[] = []) => Buffer.from(new Float32Array(vector).buffer).toString('base64')
 let texts = 0
 /** A text that no cache knows. */
 const freshText = () => `text number ${++texts}`
@@ -61,7 +63,7 @@ const act = {
     expect(vector).toHaveLength(3_072)
     expect(Math.hypot(...(vector ?? []))).toBeCloseTo(1, 5)
     expect(more).toEqual([])
-    bytesOfOne.set(client.name, Buffer.from(new Float32Array(vector ?? []).buffer).toString('base64'))
+    bytesOfFull.set(client, base64(vector))
   },
   list: async (client: Client) => {
     const input = [freshText(), freshText(), freshText()]
@@ -72,6 +74,7 @@ const act = {
   dimensions: async (client: Client) => {
     const [vector] = await client.embed(call({ dimensions: 128 }))
     expect(vector).toHaveLength(128)
+    bytesOfShort.set(client, base64(vector))
   },
   cancellation: async (client: Client) => {
     using gateShut = gate.shut()
@@ -160,10 +163,25 @@ async function shortening(client: Client) {
 }
 
 test('one text has the same bytes through every dialect and every client', () => {
-  expect(bytesOfOne.size).toBe(clients.length)
-  const [reference] = bytesOfOne.values()
-  expect([...bytesOfOne].filter(([, bytes]) => bytes !== reference)).toEqual([])
+  expect(bytesOfFull.size).toBe(clients.length)
+  expectOneVector([...bytesOfFull])
 })
+
+test('shortened too: those of Google as it leaves them, all others at unit length, and Google’s where it is asked for that', async () => {
+  const ofGoogle = [...bytesOfShort].filter(([{ speaks }]) => speaks === 'gemini')
+  const others = [...bytesOfShort].filter(([{ speaks }]) => speaks !== 'gemini')
+  expectOneVector(ofGoogle)
+  expectOneVector(others)
+  const body = { content: { parts: [{ text: 'hello world' }] }, embedContentConfig: { outputDimensionality: 128, normalize: true } }
+  const headers = { 'x-goog-api-key': server.key }
+  const answer = await server.post(body, { path: `/v1beta/models/${model}:embedContent`, key: null, headers })
+  expect(base64(answer.json().embedding.values)).toBe(others[0]?.[1])
+})
+
+function expectOneVector(ofClients: readonly (readonly [Client, string])[]) {
+  const different = ofClients.filter(([, bytes]) => bytes !== ofClients[0]?.[1])
+  expect(different.map(([{ name }]) => name)).toEqual([])
+}
 
 test('the guide to errors says what each client throws', async () => {
   await expect(errorsGuide(clients, errors)).toMatchFileSnapshot('../docs/guides/client-errors.md')

@@ -14,6 +14,7 @@ export const textsMax: Readonly<Record<Speaks, number>> = {
   ollama: 2_048,
   cohere: 96,
   tei: 2_048,
+  items: 2_048,
 }
 
 /** What a dialect makes of a text that is too long, where it does not refuse it. */
@@ -97,5 +98,17 @@ export const refusals: Readonly<Record<Speaks, Readonly<Record<ErrorKind, Outcom
     'unknown model': { status: 404, words: /no-such-model/ },
     overloaded: { status: 429, words: overloaded },
     'engine failed': { status: 424, words: engineFailed },
+  },
+  items: {
+    'wrong key': { status: 401, words: /API key is invalid/ },
+    'no key': { status: 401, words: /API key/ },
+    'bad field': { status: 400, words: /None of the 1 items can be embedded; `items` says why/ },
+    'too many': { status: 400, words: /2048/ },
+    'too long': 'shortened',
+    'rate limit': { status: 429, words: rateLimit },
+    credits: { status: 402, words: balance },
+    'unknown model': { status: 404, words: /no-such-model/ },
+    overloaded: { status: 429, words: overloaded },
+    'engine failed': { status: 502, words: engineFailed },
   },
 }

@@ -28,4 +28,15 @@ const tei: Recording = {
   vectors: (answer) => answer,
 }
 
-export const recordedOthers: readonly Client[] = [segmindPython, tei].map(recorded)
+const items: Recording = {
+  name: 'POST /v1/embed, recorded',
+  speaks: 'items',
+  request: (call, texts) => ({
+    path: '/v1/embed',
+    headers: keyHeader(call),
+    body: { model: call.model, dimensions: call.dimensions, items: texts.map((text, index) => ({ id: `item ${index}`, text })) },
+  }),
+  vectors: (answer) => ofEach(at(answer, 'items'), 'embedding'),
+}
+
+export const recordedOthers: readonly Client[] = [segmindPython, tei, items].map(recorded)
