@@ -31,6 +31,9 @@ const messages: Partial<Record<ErrorCode, string>> = {
 /** What OpenAI calls the fields of the one embedding request. */
 const fieldNames: Readonly<Record<string, string>> = { inputs: 'input', deployment: 'model', taskType: 'task_type' }
 
+/** A longer wait is ignored by the SDK, which would then try again within a second or two. Source: the openai package, retries. */
+const patienceMs = 60_000
+
 /**
  * `{"error":{"message","type","param","code"}}`. The SDK repeats 409, 429 and everything from 500 on by itself, so
  * `x-should-retry` says whether that can help. Source: OpenAI's OpenAPI document, Error; the openai package, retries.
@@ -39,12 +42,13 @@ export function refuse(error: NearfieldError): WireReply {
   const status = kinds[error.code]?.status ?? errorCatalogue[error.code].status
   const plain: OpenAiKind = { type: status < 500 ? invalidRequest : 'server_error', code: null }
   const { type, code } = kinds[error.code] ?? plain
+  const { retryAfterMs, tooManyTokens } = error.details
+  const waitMs = error.retryable && typeof retryAfterMs === 'number' ? Math.ceil(retryAfterMs) : undefined
   const headers: Record<string, string> = {
     'content-type': 'application/json; charset=utf-8',
-    'x-should-retry': String(error.retryable),
+    'x-should-retry': String(error.retryable && (waitMs ?? 0) <= patienceMs),
+    ...(waitMs !== undefined && { 'retry-after-ms': String(waitMs) }),
   }
-  const { retryAfterMs, tooManyTokens } = error.details
-  if (error.retryable && typeof retryAfterMs === 'number') headers['retry-after-ms'] = String(Math.ceil(retryAfterMs))
   const body = {
     error: { message: messageOf(error), type, param: paramOf(error), code: tooManyTokens === true ? 'max_tokens_per_request' : code },
   }
