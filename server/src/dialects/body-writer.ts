@@ -2,6 +2,7 @@ import { endianness } from 'node:os'
 import type { OutputVector } from '../embedding/output-type.ts'
 import { significantLength, vectorBytesMax, writeVector } from './write-vector.ts'
 
+const comma = 44
 const bigEndianHost = endianness() === 'BE'
 /** Room for what stands around the vectors. */
 const spareBytes = 1_024
@@ -39,6 +40,15 @@ export class BodyWriter {
     const text = littleEndianBytes(vector).toString('base64')
     this.#writeText(text.length)
     this.#at += this.#bytes.write(text, this.#at, 'latin1')
+  }
+
+  /** A vector as a value of JSON: a list of numbers, or the base64 of their bytes as a string. */
+  vector(vector: OutputVector, encoding: 'float' | 'base64'): void {
+    const [open, close] = encoding === 'base64' ? ['"', '"'] : ['[', ']']
+    this.text(open)
+    if (encoding === 'base64') this.base64(vector)
+    else this.numbers(vector, comma)
+    this.text(close)
   }
 
   finish(): Buffer {

@@ -8,8 +8,6 @@ import { jsonType } from '../json-reply.ts'
 import type { ItemsCall } from './decode.ts'
 import { failedItem } from './errors.ts'
 
-const comma = 44
-
 /** What became of an item: its vector, or what was wrong. */
 export type Outcome = { readonly vector: Float32Array; readonly report: InputReport; readonly space: string } | NearfieldError
 
@@ -39,14 +37,6 @@ function writeDelivered(body: BodyWriter, outcome: Exclude<Outcome, NearfieldErr
     truncated: outcome.report.truncated,
   }
   body.text(`${JSON.stringify({ index, id: ids[index], status: 200 }).slice(0, -1)},"embedding":`)
-  if (encoding === 'base64') {
-    body.text('"')
-    body.base64(vector)
-    body.text('"')
-  } else {
-    body.text('[')
-    body.numbers(vector, comma)
-    body.text(']')
-  }
+  body.vector(vector, encoding)
   body.text(`,${JSON.stringify(about).slice(1)}`)
 }

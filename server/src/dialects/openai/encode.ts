@@ -4,8 +4,6 @@ import { describeInHeaders } from '../describing-headers.ts'
 import type { EmbedAnswer, WireReply } from '../dialect.ts'
 import type { OpenAiCall } from './decode.ts'
 
-const comma = 44
-
 /** `{"object":"list","data":[…],"model":…,"usage":…}`, the vectors in the order of the inputs. Source: OpenAI's OpenAPI document, CreateEmbeddingResponse. */
 export function encode(answer: EmbedAnswer, call: OpenAiCall): WireReply {
   const { outputType, deployment } = call.request
@@ -20,15 +18,8 @@ export function encode(answer: EmbedAnswer, call: OpenAiCall): WireReply {
   for (const [index, floats] of answer.vectors.entries()) {
     const vector = outputType === 'float' ? floats : toOutputType(floats, outputType)
     body.text(`${index === 0 ? '' : ','}{"object":"embedding","index":${index},"embedding":`)
-    if (call.encoding === 'base64') {
-      body.text('"')
-      body.base64(vector)
-      body.text('"}')
-    } else {
-      body.text('[')
-      body.numbers(vector, comma)
-      body.text(']}')
-    }
+    body.vector(vector, call.encoding)
+    body.text('}')
   }
   const { tokens, cachedTokens } = answer
   const usage = { prompt_tokens: tokens, total_tokens: tokens, prompt_tokens_details: { cached_tokens: cachedTokens } }

@@ -31,15 +31,8 @@ function encodeJson(vectors: readonly OutputVector[], answer: EmbedAnswer, call:
   body.text(call.list ? '{"embeddings":[' : '{"embedding":')
   for (const [index, vector] of vectors.entries()) {
     body.text(index === 0 ? '{"values":' : ',{"values":')
-    if (call.encoding === 'base64') {
-      body.text('"')
-      body.base64(vector)
-      body.text('"}')
-    } else {
-      body.text('[')
-      body.numbers(vector, comma)
-      body.text(']}')
-    }
+    body.vector(vector, call.encoding)
+    body.text('}')
   }
   body.text(`${call.list ? ']' : ''},${jsonAboutTheAnswer(answer, call)}`)
   return body.finish()
