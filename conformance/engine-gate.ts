@@ -7,12 +7,15 @@ import { type ErrorCode, NearfieldError, toNearfieldError } from '../server/src/
  */
 export class EngineGate {
   #failure: ErrorCode | undefined
+  /** How many requests still fail. */
+  #failures = 0
   #shut = false
   #arrived = Promise.withResolvers<void>()
   #left = Promise.withResolvers<ErrorCode>()
 
-  failWith(code: ErrorCode): Disposable {
+  failWith(code: ErrorCode, times = Number.POSITIVE_INFINITY): Disposable {
     this.#failure = code
+    this.#failures = times
     return { [Symbol.dispose]: () => this.#open() }
   }
 
@@ -32,7 +35,7 @@ export class EngineGate {
   before(engine: Embedder): Embedder {
     return {
       run: (sequences, options) => {
-        if (this.#failure !== undefined) return Promise.reject(new NearfieldError(this.#failure))
+        if (this.#failure !== undefined && this.#failures-- > 0) return Promise.reject(new NearfieldError(this.#failure))
         return this.#shut ? this.#keep(options.signal) : engine.run(sequences, options)
       },
     }
