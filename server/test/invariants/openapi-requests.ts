@@ -80,7 +80,7 @@ export class OpenApiRequests {
   next(index: number): FuzzRequest {
     const operation = this.#pick(this.#operations)
     const kind = this.#pick(['fitting', 'fitting', 'fitting', 'bent', 'bent', 'hostile'] as const)
-    this.#optional = kind === 'fitting' ? 0.1 : 0.3
+    this.#optional = this.#pick([0.1, 0.3, 0.6])
     const headers: Record<string, string> = {}
     const query = new URLSearchParams()
     this.#sign(operation, headers, query)
