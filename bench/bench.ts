@@ -110,8 +110,9 @@ async function measureClass(
   let p99 = Number.NaN
   for (let round = 0; round < rounds; round++) {
     const raw = await ceiling.measure(sequences, batchSequences, seconds)
-    const single = await loadServer({ ...load, bodies: singles })
+    // Lists first: for a moment after single texts the server keeps itself free for more of them.
     const list = await loadServer({ ...load, connections: 4, bodies: lists })
+    const single = await loadServer({ ...load, bodies: singles })
     turns.push({
       ceiling: raw.textsPerSecond,
       ceilingTokens: raw.tokensPerSecond,

@@ -67,7 +67,7 @@ export interface SchedulerStats {
 }
 
 /** For so long after an interactive call, bulk work keeps out of the way of the next one. */
-const interactiveMemoryMs = 10_000
+const interactiveMemoryMs = 2_000
 
 /** A sequence is run this often before its callers hear that it failed. */
 const attemptsMax = 2
@@ -335,10 +335,11 @@ export class Scheduler implements Embedder {
     if (lane === undefined) return undefined
     const { batchTokensMax, batchSequencesMax, batchTokensAhead } = this.#limits
     const waiting = this.#lanes[lane].tokens
-    const polite = lane === 'bulk' && nowMs - this.#interactiveMs < interactiveMemoryMs
+    // With a spare replica at hand nobody waits behind bulk work, so it need not hold back.
+    const polite = lane === 'bulk' && this.#spare?.ready !== true && nowMs - this.#interactiveMs < interactiveMemoryMs
     if (ahead && (polite || waiting < batchTokensAhead)) return undefined
     const share = Math.ceil(waiting / Math.max(1, this.#pool.idle))
-    const most = polite && this.#spare?.ready !== true ? batchTokensAhead : batchTokensMax
+    const most = polite ? batchTokensAhead : batchTokensMax
     const tokensMax = Math.min(most, Math.max(batchTokensAhead, share))
     return this.#lanes.take(lane, { tokensMax, sequencesMax: batchSequencesMax }, nowMs)
   }
