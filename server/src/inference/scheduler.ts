@@ -335,8 +335,7 @@ export class Scheduler implements Embedder {
     if (lane === undefined) return undefined
     const { batchTokensMax, batchSequencesMax, batchTokensAhead } = this.#limits
     const waiting = this.#lanes[lane].tokens
-    // With a spare replica at hand nobody waits behind bulk work, so it need not hold back.
-    const polite = lane === 'bulk' && this.#spare?.ready !== true && nowMs - this.#interactiveMs < interactiveMemoryMs
+    const polite = lane === 'bulk' && nowMs - this.#interactiveMs < interactiveMemoryMs
     if (ahead && (polite || waiting < batchTokensAhead)) return undefined
     const share = Math.ceil(waiting / Math.max(1, this.#pool.idle))
     const most = polite ? batchTokensAhead : batchTokensMax
