@@ -1,15 +1,12 @@
 import type { OutputVector } from '../embedding/output-type.ts'
 import type { BodyWriter } from './body-writer.ts'
 
-const comma = 44
-
-/** `[[…],[…]]`, a row of decimal numbers for every vector. */
-export function writeRows(body: BodyWriter, vectors: readonly OutputVector[]): void {
+/** `[[…],[…]]`, a row of decimal numbers for every vector, or `["…","…"]` in base64. */
+export function writeRows(body: BodyWriter, vectors: readonly OutputVector[], encoding: 'float' | 'base64' = 'float'): void {
   body.text('[')
   for (const [index, vector] of vectors.entries()) {
-    body.text(index === 0 ? '[' : ',[')
-    body.numbers(vector, comma)
-    body.text(']')
+    if (index > 0) body.text(',')
+    body.vector(vector, encoding)
   }
   body.text(']')
 }

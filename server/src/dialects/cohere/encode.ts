@@ -14,22 +14,12 @@ export function encode(answer: EmbedAnswer, call: CohereCall): WireReply {
   body.text(`{"id":${JSON.stringify(call.requestId)},"embeddings":{`)
   for (const [index, type] of call.types.entries()) {
     body.text(`${index === 0 ? '' : ','}"${type}":`)
-    if (type === 'base64') writeBase64(body, answer.vectors)
+    if (type === 'base64') writeRows(body, answer.vectors, 'base64')
     else writeRows(body, type === 'float' ? answer.vectors : answer.vectors.map((vector) => toOutputType(vector, type)))
   }
   const about = { texts: call.request.inputs, meta: metaOf(answer, answer.notes), response_type: 'embeddings_by_type' }
   body.text(`},${JSON.stringify(about).slice(1)}`)
   return { status: 200, headers, body: body.finish() }
-}
-
-function writeBase64(body: BodyWriter, vectors: readonly Float32Array[]): void {
-  body.text('[')
-  for (const [index, vector] of vectors.entries()) {
-    body.text(index === 0 ? '"' : ',"')
-    body.base64(vector)
-    body.text('"')
-  }
-  body.text(']')
 }
 
 export interface Ranked {

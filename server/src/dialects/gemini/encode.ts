@@ -4,8 +4,6 @@ import type { EmbedAnswer, WireReply } from '../dialect.ts'
 import { jsonReply, jsonType } from '../json-reply.ts'
 import type { GeminiCall } from './decode.ts'
 
-const comma = 44
-
 /**
  * `{"embedding":{"values":[…]}}` or `{"embeddings":[{"values":[…]},…]}` in the order of the requests, with `usageMetadata`.
  * What else is to say stands in headers. Source: generativelanguage v1beta, EmbedContentResponse, BatchEmbedContentsResponse.
@@ -16,9 +14,9 @@ export function encode(answer: EmbedAnswer, { batch, request }: GeminiCall): Wir
   const body = new BodyWriter(answer.vectors.length)
   body.text(batch ? '{"embeddings":[' : '{"embedding":')
   for (const [index, vector] of answer.vectors.entries()) {
-    body.text(index === 0 ? '{"values":[' : ',{"values":[')
-    body.numbers(vector, comma)
-    body.text(']}')
+    body.text(index === 0 ? '{"values":' : ',{"values":')
+    body.vector(vector, 'float')
+    body.text('}')
   }
   const { tokens } = answer
   const usageMetadata = { promptTokenCount: tokens, promptTokenDetails: textTokens(tokens) }

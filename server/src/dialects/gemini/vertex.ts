@@ -10,7 +10,6 @@ import { bool, enumeration, int32, message, readBody, repeated, text, violation 
 /** Embedding over Vertex AI's `:predict`, with the keys and errors of the Gemini API. Source: docs/guides/gemini-dialect.md. */
 export const vertex: Dialect<DecodedCall> = { ...gemini, name: 'vertex', encode: encodePredictions }
 
-const comma = 44
 /** Of one call; models of Google's differ. Source: the reference of text embeddings on Vertex AI. */
 const instancesMax = 250
 /** Of all texts of one call together. Source: the same. */
@@ -56,10 +55,10 @@ function encodePredictions(answer: EmbedAnswer, { request }: DecodedCall): WireR
   const body = new BodyWriter(answer.vectors.length)
   body.text('{"predictions":[')
   for (const [index, vector] of answer.vectors.entries()) {
-    body.text(index === 0 ? '{"embeddings":{"values":[' : ',{"embeddings":{"values":[')
-    body.numbers(vector, comma)
+    body.text(index === 0 ? '{"embeddings":{"values":' : ',{"embeddings":{"values":')
+    body.vector(vector, 'float')
     const { tokensUsed = 0, truncated = false } = answer.reports[index] ?? {}
-    body.text(`],"statistics":{"token_count":${tokensUsed},"truncated":${truncated}}}}`)
+    body.text(`,"statistics":{"token_count":${tokensUsed},"truncated":${truncated}}}}`)
   }
   const billableCharacterCount = request.inputs.reduce((sum, input) => sum + charactersOf(input), 0)
   body.text(`],${JSON.stringify({ metadata: { billableCharacterCount } }).slice(1)}`)

@@ -6,7 +6,6 @@ import { jsonReply, jsonType } from '../json-reply.ts'
 import { writeRows } from '../vector-rows.ts'
 import type { OllamaCall } from './decode.ts'
 
-const comma = 44
 const nanosecondsPerMs = 1_000_000
 
 /** Ollama's version whose embedding calls these are: the first with `dimensions`. */
@@ -19,9 +18,9 @@ export function encode(answer: EmbedAnswer, call: OllamaCall): WireReply {
   const body = new BodyWriter(answer.vectors.length)
   const [first] = answer.vectors
   if (call.form === 'one' && first !== undefined) {
-    body.text('{"embedding":[')
-    body.numbers(first, comma)
-    body.text(']}')
+    body.text('{"embedding":')
+    body.vector(first, 'float')
+    body.text('}')
   } else {
     body.text(`{"model":${JSON.stringify(call.model)},"embeddings":`)
     writeRows(body, answer.vectors)
