@@ -1,21 +1,12 @@
 import { expect, test } from 'vitest'
-import { hashingEmbedder, standInServices } from '../test/stand-in-services.ts'
+import { standInCaller as caller, hashingEmbedder, standInServices } from '../test/stand-in-services.ts'
 import type { Embedder } from './embedding/embedder.ts'
 import { NearfieldError } from './errors.ts'
-import type { Caller, Services } from './serve.ts'
+import type { Services } from './serve.ts'
 import { type PlacedText, serveDistinct } from './serve-distinct.ts'
 import { serveRerank } from './serve-rerank.ts'
 import { serveSimilarity } from './serve-similarity.ts'
 
-const limits = { requestsPerMinute: null, tokensPerMinute: null }
-const principal = { accountId: 'acct_a', keyId: 'key_a', scopes: ['embed'] as const, plan: 'unlimited', limits }
-const caller: Caller = {
-  requestId: 'req_a',
-  principal,
-  signal: new AbortController().signal,
-  deadlineMs: Number.POSITIVE_INFINITY,
-  cache: 'use',
-}
 const placed = (text: string, taskType: PlacedText['taskType'], index: number): PlacedText => ({ text, taskType, place: `texts[${index}]` })
 const request = (texts: readonly PlacedText[]) => ({
   deployment: 'all-minilm-l6-v2',

@@ -1,20 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { standInServices } from '../test/stand-in-services.ts'
+import { standInCaller as caller, standInServices } from '../test/stand-in-services.ts'
 import { taskTypes } from './embedding/request.ts'
 import { NearfieldError } from './errors.ts'
-import { type Caller, serve } from './serve.ts'
+import { serve } from './serve.ts'
 import { type Item, serveItems } from './serve-items.ts'
 
-const limits = { requestsPerMinute: null, tokensPerMinute: null }
-const principal = { accountId: 'acct_a', keyId: 'key_a', scopes: ['embed'] as const, plan: 'unlimited', limits }
-const caller: Caller = {
-  requestId: 'req_a',
-  principal,
-  signal: new AbortController().signal,
-  deadlineMs: Number.POSITIVE_INFINITY,
-  cache: 'use',
-}
 const deployment = 'gemini-embedding-001'
 
 // The model of the stand-in rooms reads a token a byte, so the longest of these are longer than it reads.

@@ -5,7 +5,7 @@ import { createVectorCache } from '../src/cache/vector-cache.ts'
 import type { Embedder, Tokenizer } from '../src/embedding/embedder.ts'
 import { NearfieldError } from '../src/errors.ts'
 import { deploymentsOf } from '../src/models/catalogue.ts'
-import type { LoadedModel, Models, Services } from '../src/serve.ts'
+import type { Caller, LoadedModel, Models, Services } from '../src/serve.ts'
 import { type Clock, systemClock } from '../src/time.ts'
 
 export const standInKey = 'nf_live_stand_in'
@@ -16,6 +16,15 @@ const principal: Principal = {
   scopes: ['embed'],
   plan: 'unlimited',
   limits: { requestsPerMinute: null, tokensPerMinute: null },
+}
+
+/** Whoever calls these rooms, and has all the time there is. */
+export const standInCaller: Caller = {
+  requestId: 'req_a',
+  principal,
+  signal: new AbortController().signal,
+  deadlineMs: Number.POSITIVE_INFINITY,
+  cache: 'use',
 }
 
 /** The rooms in a few lines of memory: no model, no database. For tests of what stands before them. */
