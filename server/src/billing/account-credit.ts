@@ -19,6 +19,8 @@ export class AccountCredit {
   readonly accountId: string
   /** What the database says this process holds, as of the last settle. */
   leased: NanoDollars = 0n
+  /** The database says that all of the lease is needed, so other processes take it for spent. */
+  exact = false
   /** Open reservations, and charges not committed yet. Never more than `leased`, unless the lease was lost. */
   reserved: NanoDollars = 0n
   readonly waiting: WaitingReservation[] = []
@@ -65,10 +67,11 @@ export class AccountCredit {
 
   /**
    * True when the lease may stay as it is once `charged` of the reserved credit has left: nobody waits, and at least half
-   * of the cushion is there. Half, because a settle fills it up, and most commits should need none.
+   * of the cushion is there. Half, because a settle fills it up, and most commits should need none. A lease that is said to
+   * be needed whole may not: what is not needed any more could then not be asked back.
    */
   suffices(charged: NanoDollars, nowMs: number): boolean {
-    const steady = !this.contended && !this.short && !this.givesBack && this.waiting.length === 0
+    const steady = !this.exact && !this.contended && !this.short && !this.givesBack && this.waiting.length === 0
     return steady && 2n * (this.leased - this.reserved + charged) >= this.cushion(nowMs)
   }
 

@@ -11,7 +11,9 @@ export interface SettledAccount {
   readonly charged: number
   /** A process is short of credit that others hold: cushions are to be given back. */
   readonly contended: boolean
-  /** The floor was not reached, and another process holds credit it does not need. */
+  /** All that this process holds was needed, and the lease says so: nobody will ask for any of it. */
+  readonly exact: boolean
+  /** The floor was not reached, and another process may hold credit it does not need. */
   readonly reclaimable: boolean
 }
 
@@ -27,6 +29,9 @@ export interface SettledAccount {
  *
  * Rows are locked balance first, then lease, in the order of accounts, so two processes cannot wait for each other;
  * everything is computed from the locked rows. A charge whose request id is known changes nothing.
+ *
+ * The leases of other processes are not locked, so what is seen of them may be older than the locked balance, which knows
+ * their sum. Only when all of that sum is seen to be needed (or lost with its process) is nothing to be had back.
  */
 export const settle: Statement = {
   name: 'settle',
@@ -75,8 +80,8 @@ with item as materialized (
     contended_until = case when next.contend then now() + interval '5 seconds' else contended_until end
   from next where balances.account_id = next.account_id
 )
-select account_id, balance, leased, charged, contended, case when leased < floor then exists (
-  select from leases other where other.account_id = next.account_id and other.process_id <> $13
-    and other.amount > 0 and not other.exact and other.expires_at > now()
+select account_id, balance, leased, charged, contended, leased = floor as exact, case when leased < floor then others <> (
+  select coalesce(sum(other.amount), 0) from leases other where other.account_id = next.account_id and other.process_id <> $13
+    and (other.exact or other.expires_at <= now())
 ) else false end as reclaimable from next`,
 }

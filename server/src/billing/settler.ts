@@ -287,6 +287,7 @@ export class Settler implements AsyncDisposable {
     account.reserved -= cost
     account.noteSpend(cost, nowMs)
     account.leased = row?.leased ?? 0n
+    account.exact = row?.exact ?? false
     account.contended = row?.contended ?? false
     account.releasing = false
     account.serveWaiting()
