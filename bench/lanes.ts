@@ -7,12 +7,14 @@
  * (d) two accounts, one with ten times as many lists on their way as the other: the texts that each gets
  * (e) more work than can be done in time: of those who were refused, how many succeed after waiting exactly `retry-after`
  *
- * (a), (b) and (c) run in turns and the medians over the turns are printed, so that a slower moment of the machine slows
- * all of them. Options: --texts N (5000) of the job, --turns N (3), --length short|medium|long (short) of the job's texts,
- * --only lanes,shares,retries.
+ * (a), (b) and (c) run in turns, so that a slower moment of the machine slows all of them. The quantiles are of the calls of
+ * all turns together: those of one turn are too few for a p95. Of the job's speed the medians over the turns are printed.
+ * Options: --texts N (5000) of the job, --turns N (6), --length short|medium|long (short) of the job's texts, --only
+ * lanes,shares,retries.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { BulkJob } from './bulk-job.ts'
 import { type LengthClass, lengthClasses, textsOf } from './corpus.ts'
 import { EmbedCaller } from './embed-call.ts'
 import { median } from './lone-requests.ts'
@@ -22,7 +24,7 @@ import { makeAccount } from './soak-accounts.ts'
 const { values: options } = parseArgs({
   options: {
     texts: { type: 'string', default: '5000' },
-    turns: { type: 'string', default: '3' },
+    turns: { type: 'string', default: '6' },
     length: { type: 'string', default: 'short' },
     only: { type: 'string', default: 'lanes,shares,retries' },
   },
@@ -46,25 +48,29 @@ if (parts.includes('retries')) await measureRetries()
 async function measureLanes(): Promise<void> {
   await using server = await startServer()
   using person = new EmbedCaller(server.url, server.apiKey)
-  using batchJob = new EmbedCaller(server.url, (await makeAccount(server.dataDirectory, 'job', '1000')).key)
-  await runJob(batchJob, job.slice(0, 1_000))
-  const rows: { idle: readonly number[]; alone: number; beside: readonly number[]; shared: number }[] = []
+  const { key: apiKey } = await makeAccount(server.dataDirectory, 'job', '1000')
+  await using batchJob = await BulkJob.start({ url: server.url, apiKey })
+  const order = { listLength: jobListLength, connections: jobConnections }
+  await batchJob.run({ texts: job.slice(0, 1_000), ...order })
+  const idle: number[] = []
+  const beside: number[] = []
+  const rates: { alone: number; shared: number }[] = []
   for (let turn = 0; turn < turns; turn++) {
-    const idle = await askRegularly(person, sleep(idleSeconds * 1_000))
-    const alone = await runJob(batchJob, job)
-    const running = runJob(batchJob, job)
-    const beside = await askRegularly(person, running)
-    rows.push({ idle, alone, beside, shared: await running })
+    idle.push(...(await askRegularly(person, sleep(idleSeconds * 1_000))))
+    const alone = await batchJob.run({ texts: job, ...order })
+    const running = batchJob.run({ texts: job, ...order })
+    beside.push(...(await askRegularly(person, running)))
+    rates.push({ alone, shared: await running })
   }
-  const at = (part: number, of: (row: (typeof rows)[number]) => readonly number[]) => median(rows.map((row) => quantile(of(row), part)))
+  const row = (name: string, calls: readonly number[]) =>
+    say(`  ${name} p50 ${quantile(calls, 0.5).toFixed(1)} ms, p95 ${quantile(calls, 0.95).toFixed(1)} ms (${calls.length} calls)`)
   say(`${callsPerSecond} single short texts a second, beside a job of ${jobTexts} ${options.length} texts in lists of ${jobListLength}`)
-  say(`  alone:   p50 ${at(0.5, (row) => row.idle).toFixed(1)} ms, p95 ${at(0.95, (row) => row.idle).toFixed(1)} ms`)
-  say(`  beside:  p50 ${at(0.5, (row) => row.beside).toFixed(1)} ms, p95 ${at(0.95, (row) => row.beside).toFixed(1)} ms`)
-  say(`  p95 beside / p95 alone: ${median(rows.map((row) => quantile(row.beside, 0.95) / quantile(row.idle, 0.95))).toFixed(2)}`)
-  say(
-    `  job alone ${median(rows.map((row) => row.alone)).toFixed(0)} texts/s, beside ${median(rows.map((row) => row.shared)).toFixed(0)} texts/s`,
-  )
-  say(`  job beside / job alone: ${median(rows.map((row) => row.shared / row.alone)).toFixed(2)}`)
+  row('alone: ', idle)
+  row('beside:', beside)
+  say(`  p95 beside / p95 alone: ${(quantile(beside, 0.95) / quantile(idle, 0.95)).toFixed(2)}`)
+  const rate = (of: (turn: (typeof rates)[number]) => number) => median(rates.map(of))
+  say(`  job alone ${rate(({ alone }) => alone).toFixed(0)} texts/s, beside ${rate(({ shared }) => shared).toFixed(0)} texts/s`)
+  say(`  job beside / job alone: ${rate(({ alone, shared }) => shared / alone).toFixed(2)}`)
 }
 
 /** One text at a time, `callsPerSecond`, until `end`; the milliseconds each took. */
@@ -85,21 +91,6 @@ async function timed(caller: EmbedCaller, text: string): Promise<number> {
   const { status, elapsedMs } = await caller.embed([text])
   requireOk(status)
   return elapsedMs
-}
-
-/** The whole job over a few connections; texts per second. */
-async function runJob(caller: EmbedCaller, texts: readonly string[]): Promise<number> {
-  const started = performance.now()
-  let next = 0
-  const worker = async () => {
-    while (next < texts.length) {
-      const from = next
-      next += jobListLength
-      requireOk((await caller.embed(texts.slice(from, from + jobListLength))).status)
-    }
-  }
-  await Promise.all(Array.from({ length: jobConnections }, worker))
-  return (texts.length / (performance.now() - started)) * 1_000
 }
 
 async function measureShares(): Promise<void> {

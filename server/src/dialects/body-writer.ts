@@ -1,5 +1,6 @@
 import { endianness } from 'node:os'
 import type { OutputVector } from '../embedding/output-type.ts'
+import type { Body } from './body-pieces.ts'
 import { significantLength, vectorBytesMax, writeVector } from './write-vector.ts'
 
 const comma = 44
@@ -14,7 +15,7 @@ const nothing = Buffer.alloc(0)
  * The bytes of an answer, written once, in the memory that is then sent. How much a vector takes is known only when it is
  * looked at, so the first one makes room for all of them; texts wait for the vector behind them, to be written in one go.
  */
-export class BodyWriter {
+export class BodyWriter implements Body {
   #bytes = nothing
   #at = 0
   #waiting = ''

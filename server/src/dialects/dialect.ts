@@ -1,6 +1,7 @@
 import type { EmbedRequest, EmbedTimings, InputReport } from '../embedding/request.ts'
 import type { NearfieldError } from '../errors.ts'
 import type { NanoDollars } from '../money.ts'
+import type { BodyPieces } from './body-pieces.ts'
 
 /** What a dialect is before a call has been understood: how calls are signed, and how they are told no. */
 export interface Wire {
@@ -57,5 +58,5 @@ export interface EmbedAnswer {
 export interface WireReply {
   readonly status: number
   readonly headers: Record<string, string>
-  readonly body: Buffer | string
+  readonly body: Buffer | string | BodyPieces
 }

@@ -1,8 +1,8 @@
 import type { OutputVector } from '../embedding/output-type.ts'
-import type { BodyWriter } from './body-writer.ts'
+import type { Body } from './body-pieces.ts'
 
 /** `[[…],[…]]`, a row of decimal numbers for every vector, or `["…","…"]` in base64. */
-export function writeRows(body: BodyWriter, vectors: readonly OutputVector[], encoding: 'float' | 'base64' = 'float'): void {
+export function writeRows(body: Body, vectors: readonly OutputVector[], encoding: 'float' | 'base64' = 'float'): void {
   body.text('[')
   for (const [index, vector] of vectors.entries()) {
     if (index > 0) body.text(',')

@@ -29,8 +29,8 @@ export interface Prepared {
 
 /** Tokens are counted exactly up to this multiple of a deployment's limit; a longer text is reported as at least that long. */
 const countedMultiple = 4
-/** After so many characters a long list lets other requests have the thread; about five milliseconds. */
-export const charactersPerTurn = 65_536
+/** After so many characters a long list lets other requests have the thread; about a millisecond. */
+export const charactersPerTurn = 8_192
 
 /**
  * Puts the model's prompt for its purpose before each input, tokenises both as one text, applies the length rule and cuts

@@ -123,7 +123,8 @@ function sendRefusal(
 
 /** A reply to bytes that never became a request, so there is nobody else to write it. */
 function rawRefusal(wire: WireReply): string {
-  const headers = { ...wire.headers, 'content-length': String(Buffer.byteLength(wire.body)), connection: 'close' }
+  const body = wire.body.toString()
+  const headers = { ...wire.headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  return `HTTP/1.1 ${wire.status} ${STATUS_CODES[wire.status] ?? ''}\r\n${lines.join('')}\r\n${wire.body.toString()}`
+  return `HTTP/1.1 ${wire.status} ${STATUS_CODES[wire.status] ?? ''}\r\n${lines.join('')}\r\n${body}`
 }

@@ -187,3 +187,15 @@ test('the server says it lives and is ready, without a key', async () => {
   expect((await server.get('/healthz', {})).json()).toEqual({ status: 'ok' })
   expect((await server.get('/readyz', {})).json()).toEqual({ status: 'ok' })
 })
+
+test('the answer to a long list is sent while it is written, whole and in order', async () => {
+  const texts = Array.from({ length: 90 }, (_, index) => `${text} ${index % 45}`)
+  const answer = await server.post({ input: texts })
+  expect(answer.status).toBe(200)
+  expect(answer.headers.get('content-length')).toBeNull()
+  const { embeddings } = answer.json()
+  expect(embeddings).toHaveLength(90)
+  for (let index = 0; index < 45; index++) expect(embeddings[index]).toEqual(embeddings[index + 45])
+  const alone = await server.post({ input: texts[7] })
+  expect(embeddings[7]).toEqual(alone.json().embedding)
+})

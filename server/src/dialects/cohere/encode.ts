@@ -1,5 +1,5 @@
 import { toOutputType } from '../../embedding/output-type.ts'
-import { BodyWriter } from '../body-writer.ts'
+import { startBody } from '../body-pieces.ts'
 import { describeInHeaders } from '../describing-headers.ts'
 import type { EmbedAnswer, WireReply } from '../dialect.ts'
 import { jsonReply, jsonType } from '../json-reply.ts'
@@ -10,7 +10,7 @@ import type { CohereCall, CohereRerankCall } from './decode.ts'
 export function encode(answer: EmbedAnswer, call: CohereCall): WireReply {
   const headers: Record<string, string> = { 'content-type': jsonType }
   describeInHeaders(headers, answer, { outputType: 'float' }, [])
-  const body = new BodyWriter(answer.vectors.length * call.types.length)
+  const body = startBody(answer.vectors.length * call.types.length)
   body.text(`{"id":${JSON.stringify(call.requestId)},"embeddings":{`)
   for (const [index, type] of call.types.entries()) {
     body.text(`${index === 0 ? '' : ','}"${type}":`)

@@ -1,4 +1,4 @@
-import { BodyWriter } from '../body-writer.ts'
+import { startBody } from '../body-pieces.ts'
 import { describeInHeaders } from '../describing-headers.ts'
 import type { EmbedAnswer, WireReply } from '../dialect.ts'
 import { jsonReply, jsonType } from '../json-reply.ts'
@@ -11,7 +11,7 @@ import type { GeminiCall } from './decode.ts'
 export function encode(answer: EmbedAnswer, { batch, request }: GeminiCall): WireReply {
   const headers: Record<string, string> = { 'content-type': jsonType }
   describeInHeaders(headers, answer, request, [])
-  const body = new BodyWriter(answer.vectors.length)
+  const body = startBody(answer.vectors.length)
   body.text(batch ? '{"embeddings":[' : '{"embedding":')
   for (const [index, vector] of answer.vectors.entries()) {
     body.text(index === 0 ? '{"values":' : ',{"values":')

@@ -1,5 +1,5 @@
 import { taskTypes } from '../../embedding/request.ts'
-import { BodyWriter } from '../body-writer.ts'
+import { startBody } from '../body-pieces.ts'
 import { describeInHeaders } from '../describing-headers.ts'
 import type { DecodedCall, Dialect, EmbedAnswer, WireReply } from '../dialect.ts'
 import { jsonType } from '../json-reply.ts'
@@ -52,7 +52,7 @@ export function decodePredict(model: string, body: unknown, { unitLength }: Deco
 function encodePredictions(answer: EmbedAnswer, { request }: DecodedCall): WireReply {
   const headers: Record<string, string> = { 'content-type': jsonType }
   describeInHeaders(headers, answer, request, [])
-  const body = new BodyWriter(answer.vectors.length)
+  const body = startBody(answer.vectors.length)
   body.text('{"predictions":[')
   for (const [index, vector] of answer.vectors.entries()) {
     body.text(index === 0 ? '{"embeddings":{"values":' : ',{"embeddings":{"values":')

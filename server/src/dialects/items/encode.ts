@@ -2,7 +2,7 @@ import { toOutputType } from '../../embedding/output-type.ts'
 import type { InputReport } from '../../embedding/request.ts'
 import { NearfieldError } from '../../errors.ts'
 import { accountingHeaders } from '../accounting.ts'
-import { BodyWriter } from '../body-writer.ts'
+import { type Body, startBody } from '../body-pieces.ts'
 import type { EmbedAnswer, WireReply } from '../dialect.ts'
 import { jsonType } from '../json-reply.ts'
 import type { ItemsCall } from './decode.ts'
@@ -13,7 +13,7 @@ export type Outcome = { readonly vector: Float32Array; readonly report: InputRep
 
 /** `{"model","items":[{"index","id","status":200,"embedding",…} or {"index","id","status","error"},…],"usage","warnings"}`, in the order of the items. */
 export function encode(answer: EmbedAnswer, call: ItemsCall, outcomes: readonly Outcome[]): WireReply {
-  const body = new BodyWriter(answer.vectors.length)
+  const body = startBody(answer.vectors.length)
   body.text(`{"model":${JSON.stringify(answer.model)},"items":[`)
   for (const [index, outcome] of outcomes.entries()) {
     if (index > 0) body.text(',')
@@ -27,7 +27,7 @@ export function encode(answer: EmbedAnswer, call: ItemsCall, outcomes: readonly 
   return { status: 200, headers: { 'content-type': jsonType, ...accountingHeaders(answer) }, body: body.finish() }
 }
 
-function writeDelivered(body: BodyWriter, outcome: Exclude<Outcome, NearfieldError>, index: number, call: ItemsCall): void {
+function writeDelivered(body: Body, outcome: Exclude<Outcome, NearfieldError>, index: number, call: ItemsCall): void {
   const { outputType, encoding, ids } = call
   const vector = outputType === 'float' ? outcome.vector : toOutputType(outcome.vector, outputType)
   const about = {

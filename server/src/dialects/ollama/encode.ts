@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { BodyWriter } from '../body-writer.ts'
+import { startBody } from '../body-pieces.ts'
 import { describeInHeaders } from '../describing-headers.ts'
 import type { EmbedAnswer, WireReply } from '../dialect.ts'
 import { jsonReply, jsonType } from '../json-reply.ts'
@@ -15,7 +15,7 @@ const spokenVersion = '0.11.5'
 export function encode(answer: EmbedAnswer, call: OllamaCall): WireReply {
   const headers: Record<string, string> = { 'content-type': jsonType }
   describeInHeaders(headers, answer, call.request, call.warnings)
-  const body = new BodyWriter(answer.vectors.length)
+  const body = startBody(answer.vectors.length)
   const [first] = answer.vectors
   if (call.form === 'one' && first !== undefined) {
     body.text('{"embedding":')

@@ -1,5 +1,5 @@
 import { toOutputType } from '../../embedding/output-type.ts'
-import { BodyWriter } from '../body-writer.ts'
+import { startBody } from '../body-pieces.ts'
 import { describeInHeaders } from '../describing-headers.ts'
 import type { EmbedAnswer, WireReply } from '../dialect.ts'
 import type { OpenAiCall } from './decode.ts'
@@ -13,7 +13,7 @@ export function encode(answer: EmbedAnswer, call: OpenAiCall): WireReply {
     'openai-version': '2020-10-01',
   }
   describeInHeaders(headers, answer, call.request, [])
-  const body = new BodyWriter(answer.vectors.length)
+  const body = startBody(answer.vectors.length)
   body.text('{"object":"list","data":[')
   for (const [index, floats] of answer.vectors.entries()) {
     const vector = outputType === 'float' ? floats : toOutputType(floats, outputType)

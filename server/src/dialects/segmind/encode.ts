@@ -1,6 +1,7 @@
 import { type OutputVector, readingOf, toOutputType } from '../../embedding/output-type.ts'
 import { accountingHeaders } from '../accounting.ts'
-import { BodyWriter, littleEndianBytes } from '../body-writer.ts'
+import { type BodyPieces, startBody } from '../body-pieces.ts'
+import { littleEndianBytes } from '../body-writer.ts'
 import { describeInHeaders } from '../describing-headers.ts'
 import type { EmbedAnswer, RequestHeaders, WireReply } from '../dialect.ts'
 import { answerFormat } from './accept.ts'
@@ -26,8 +27,8 @@ export function encode(answer: EmbedAnswer, call: SegmindCall, requestHeaders: R
 }
 
 /** `{"embedding":{"values":[…]},…}` for a string, `{"embeddings":[{"values":[…]},…],…}` for a list. */
-function encodeJson(vectors: readonly OutputVector[], answer: EmbedAnswer, call: SegmindCall): Buffer {
-  const body = new BodyWriter(vectors.length)
+function encodeJson(vectors: readonly OutputVector[], answer: EmbedAnswer, call: SegmindCall): Buffer | BodyPieces {
+  const body = startBody(vectors.length)
   body.text(call.list ? '{"embeddings":[' : '{"embedding":')
   for (const [index, vector] of vectors.entries()) {
     body.text(index === 0 ? '{"values":' : ',{"values":')
@@ -64,8 +65,8 @@ function truncatedInputs(answer: EmbedAnswer): number[] {
 }
 
 /** One vector a line. */
-function encodeLines(vectors: readonly OutputVector[], separator: typeof comma | typeof space): Buffer {
-  const body = new BodyWriter(vectors.length)
+function encodeLines(vectors: readonly OutputVector[], separator: typeof comma | typeof space): Buffer | BodyPieces {
+  const body = startBody(vectors.length)
   for (const vector of vectors) {
     body.numbers(vector, separator)
     body.text('\n')

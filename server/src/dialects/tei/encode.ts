@@ -1,4 +1,4 @@
-import { BodyWriter } from '../body-writer.ts'
+import { startBody } from '../body-pieces.ts'
 import { describeInHeaders } from '../describing-headers.ts'
 import type { DecodedCall, EmbedAnswer, WireReply } from '../dialect.ts'
 import { jsonReply, jsonType } from '../json-reply.ts'
@@ -11,7 +11,7 @@ const spokenVersion = '1.8.0'
 export function encode(answer: EmbedAnswer, call: DecodedCall): WireReply {
   const headers: Record<string, string> = { 'content-type': jsonType }
   describeInHeaders(headers, answer, call.request, [])
-  const body = new BodyWriter(answer.vectors.length)
+  const body = startBody(answer.vectors.length)
   writeRows(body, answer.vectors)
   return { status: 200, headers, body: body.finish() }
 }
