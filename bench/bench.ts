@@ -3,11 +3,11 @@
  *
  * (a) raw sessions, as many as the server has replicas, no server around them: the ceiling; in the best of several batch sizes
  * (b) the server over HTTP, 16 clients, one text a request; metering on, PGlite underneath
- * (c) the same in lists of 32
+ * (c) the same in lists of 32; (b) and (c) also with a real Postgres underneath, which works on the same processors
  * (d) `@huggingface/transformers` feature extraction, as many processes, 8-bit weights, one text a call and lists of 32
  *
  * All in one run and in turns, so that a slower moment of the machine slows all of them; a ratio is taken within its turn,
- * and the median over the turns is printed. Options: --seconds S (3) a measurement, --rounds R (3), --lengths short,medium,long, --no-rival.
+ * and the median over the turns is printed. Options: --seconds S (3) a measurement, --rounds R (3), --lengths short,medium,long, --no-rival, --no-postgres.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
@@ -18,6 +18,7 @@ import { loadTokenizer } from '../server/src/inference/tokenizer.ts'
 import { allMiniLmL6V2 } from '../server/src/models/catalogue.ts'
 import { compileModel } from '../server/src/models/compile.ts'
 import { openModel } from '../server/src/models/open-model.ts'
+import { startPostgres } from '../server/test/postgres.ts'
 import { Ceiling } from './ceiling.ts'
 import { type LengthClass, lengthClasses, textsOf } from './corpus.ts'
 import { loadServer } from './http-load.ts'
@@ -31,6 +32,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '3' },
     lengths: { type: 'string', default: lengthClasses.map(({ name }) => name).join(',') },
     'no-rival': { type: 'boolean', default: false },
+    'no-postgres': { type: 'boolean', default: false },
   },
 })
 const seconds = Number(options.seconds)
@@ -49,6 +51,8 @@ interface Turn {
   readonly ceilingTokens: number
   readonly single: number
   readonly list: number
+  readonly postgresSingle: number
+  readonly postgresList: number
   readonly rivalSingle: number
   readonly rivalList: number
 }
@@ -69,11 +73,22 @@ async function main(): Promise<void> {
     `${replicas} replicas with ${threadsPerReplica} thread each on ${os.availableParallelism()} cores, ${config.engine.precision}, node ${process.version}`,
   )
   await using server = await startServer()
+  await using onPostgres = await startOnPostgres()
   await using ceiling = await Ceiling.start(model.graphPath, replicas, threadsPerReplica)
   await using rival = await startRival()
   const names = options.lengths.split(',')
   for (const lengthClass of lengthClasses.filter(({ name }) => names.includes(name)))
-    await measureClass(lengthClass, tokenize, server, ceiling, rival)
+    await measureClass(lengthClass, tokenize, { server, onPostgres }, ceiling, rival)
+}
+
+/** A second server whose money lies in a real Postgres. */
+async function startOnPostgres(): Promise<RunningServer | undefined> {
+  if (options['no-postgres']) return undefined
+  await using started = new AsyncDisposableStack()
+  const postgres = started.use(await startPostgres())
+  const server = started.use(await startServer({ environment: { DATABASE_URL: await postgres.createDatabase() } }))
+  const resources = started.move()
+  return { ...server, [Symbol.asyncDispose]: () => resources.disposeAsync() }
 }
 
 async function startRival(): Promise<Rival | undefined> {
@@ -89,7 +104,7 @@ async function startRival(): Promise<Rival | undefined> {
 async function measureClass(
   lengthClass: LengthClass,
   tokenize: (text: string) => number[],
-  server: RunningServer,
+  { server, onPostgres }: { readonly server: RunningServer; readonly onPostgres: RunningServer | undefined },
   ceiling: Ceiling,
   rival: Rival | undefined,
 ): Promise<void> {
@@ -97,13 +112,14 @@ async function measureClass(
   const sequences = texts.map(tokenize)
   const tokensPerText = sequences.reduce((sum, sequence) => sum + sequence.length, 0) / sequences.length
   say(`\n${lengthClass.name}: ${lengthClass.tokensMin}-${lengthClass.tokensMax} tokens a text, ${tokensPerText.toFixed(1)} on average`)
-  const url = `${server.url}/v1/gemini-embedding-001`
   const singles = texts.map((text) => JSON.stringify({ input: text, task_type: 'RETRIEVAL_DOCUMENT' }))
   const lists = Array.from({ length: textCount / listLength }, (_, at) =>
     JSON.stringify({ input: texts.slice(at * listLength, (at + 1) * listLength), task_type: 'RETRIEVAL_DOCUMENT' }),
   )
-  const load = { url, apiKey: server.apiKey, connections: clients, seconds }
+  const load = { ...targetOf(server), connections: clients, seconds }
+  const postgresLoad = onPostgres === undefined ? undefined : { ...load, ...targetOf(onPostgres) }
   await loadServer({ ...load, seconds: warmUpSeconds, bodies: singles })
+  if (postgresLoad !== undefined) await loadServer({ ...postgresLoad, seconds: warmUpSeconds, bodies: singles })
   const batchSequences = await bestBatch(ceiling, sequences)
   const turns: Turn[] = []
   let p50 = Number.NaN
@@ -113,11 +129,15 @@ async function measureClass(
     // Lists first: for a moment after single texts the server keeps itself free for more of them.
     const list = await loadServer({ ...load, connections: 4, bodies: lists })
     const single = await loadServer({ ...load, bodies: singles })
+    const postgresList = postgresLoad && (await loadServer({ ...postgresLoad, connections: 4, bodies: lists }))
+    const postgresSingle = postgresLoad && (await loadServer({ ...postgresLoad, bodies: singles }))
     turns.push({
       ceiling: raw.textsPerSecond,
       ceilingTokens: raw.tokensPerSecond,
       single: single.requestsPerSecond,
       list: list.requestsPerSecond * listLength,
+      postgresSingle: postgresSingle?.requestsPerSecond ?? Number.NaN,
+      postgresList: (postgresList?.requestsPerSecond ?? Number.NaN) * listLength,
       rivalSingle: (await rival?.measure({ texts, listLength: 1, seconds })) ?? Number.NaN,
       rivalList: (await rival?.measure({ texts, listLength, seconds })) ?? Number.NaN,
     })
@@ -132,6 +152,10 @@ async function measureClass(
   row(`(a) raw sessions, batches of ${batchSequences}`, (turn) => turn.ceiling)
   row(`(b) HTTP, ${clients} clients, one text`, (turn) => turn.single)
   row(`(c) HTTP, 4 clients, lists of ${listLength}`, (turn) => turn.list)
+  if (onPostgres !== undefined) {
+    row('(b) the same on Postgres', (turn) => turn.postgresSingle)
+    row('(c) the same on Postgres', (turn) => turn.postgresList)
+  }
   if (rival !== undefined) {
     row('(d) transformers.js, one text', (turn) => turn.rivalSingle)
     row(`(d) transformers.js, lists of ${listLength}`, (turn) => turn.rivalList)
@@ -140,7 +164,11 @@ async function measureClass(
     )
   }
   say(`  (b) latency with ${clients} clients: p50 ${p50} ms, p99 ${p99} ms`)
-  await measureLone(url, server.apiKey, singles, ceiling, sequences)
+  await measureLone(targetOf(server), singles, ceiling, sequences)
+}
+
+function targetOf({ url, apiKey }: RunningServer) {
+  return { url: `${url}/v1/gemini-embedding-001`, apiKey }
 }
 
 /** The batch size at which raw sessions are fastest on these texts. */
@@ -155,8 +183,7 @@ async function bestBatch(ceiling: Ceiling, sequences: readonly (readonly number[
 
 /** What a request costs when nobody else is there, and where the time beyond the raw run goes. */
 async function measureLone(
-  url: string,
-  apiKey: string,
+  { url, apiKey }: { readonly url: string; readonly apiKey: string },
   bodies: readonly string[],
   ceiling: Ceiling,
   sequences: readonly (readonly number[])[],
