@@ -190,6 +190,8 @@ export interface Config {
     readonly embeddedRestartsPerMinuteMax: number
     /** How often the embedded database writes a checkpoint: what came since is what a start after a crash reads again. */
     readonly embeddedCheckpointMs: number
+    /** What the embedded database holds of its files in memory of its own; the rest is in the system's cache anyway. */
+    readonly embeddedBufferBytes: number
   }
 }
 
@@ -344,6 +346,7 @@ function storageSettings(environment: Environment): Config['storage'] {
     embeddedWatchdogMs: 10_000,
     embeddedRestartsPerMinuteMax: 3,
     embeddedCheckpointMs: 60_000,
+    embeddedBufferBytes: 32 * 1024 * 1024,
   }
 }
 

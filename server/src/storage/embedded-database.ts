@@ -11,6 +11,7 @@ export interface EmbeddedWorkerData {
   readonly folder: string
   readonly socketPath: string
   readonly checkpointMs: number
+  readonly bufferBytes: number
 }
 export type EmbeddedWorkerMessage = { readonly kind: 'ready' | 'pong' | 'stopped' }
 
@@ -77,7 +78,8 @@ export class EmbeddedDatabase implements AsyncDisposable {
   async #startWorker(): Promise<void> {
     const socketPath = path.join(this.socketFolder, '.s.PGSQL.5432')
     rmSync(socketPath, { force: true })
-    const data: EmbeddedWorkerData = { folder: this.#folder, socketPath, checkpointMs: this.#storage.embeddedCheckpointMs }
+    const { embeddedCheckpointMs: checkpointMs, embeddedBufferBytes: bufferBytes } = this.#storage
+    const data: EmbeddedWorkerData = { folder: this.#folder, socketPath, checkpointMs, bufferBytes }
     const worker = new Worker(new URL('./embedded-worker.ts', import.meta.url), { workerData: data, name: 'embedded-database' })
     await new Promise<void>((resolve, reject) => {
       worker.once('error', reject)

@@ -12,8 +12,10 @@ import { WireSession } from './wire-session.ts'
 
 if (parentPort === null) throw new Error('embedded-worker.ts runs as a worker thread only')
 const port = parentPort
-const { folder, socketPath, checkpointMs } = workerData as EmbeddedWorkerData
-const database = await PGlite.create({ dataDir: folder })
+const { folder, socketPath, checkpointMs, bufferBytes } = workerData as EmbeddedWorkerData
+// Postgres' own default, four times as much, made the process grow for as long as its tables did.
+const buffers = ['-c', `shared_buffers=${Math.floor(bufferBytes / 1024)}kB`]
+const database = await PGlite.create({ dataDir: folder, startParams: [...PGlite.defaultStartParams, ...buffers] })
 // What database.ts asks of Postgres by connection options, which PGlite does not read.
 const newSession = ['ROLLBACK', 'DISCARD ALL', 'SET plan_cache_mode = force_generic_plan']
 const waiting: Socket[] = []
