@@ -128,6 +128,14 @@ export interface Config {
     readonly reclaimTimeoutMs: number
     /** Attempts at a commit whose outcome is unknown; the request id makes repeating it safe. */
     readonly commitAttemptsMax: number
+    /** How long an idempotency key stands for its charge, at least. */
+    readonly idempotencyKeepMs: number
+    /** How often keys that have expired are deleted, and how many with one statement and in one go. */
+    readonly idempotencySweepMs: number
+    readonly idempotencySweepRowsMax: number
+    readonly idempotencySweepStatementsMax: number
+    /** Times a request tries to be charged, or to find the charge of its key, while others that share the key come and go. */
+    readonly idempotencyAttemptsMax: number
   }
   readonly cache: {
     /** Memory for vectors, all of it included; 0 for none. */
@@ -281,16 +289,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
       stopTimeoutMs: 5_000,
     },
     hosting: hostingSettings(environment, cores),
-    billing: {
-      firstCredits: 5_000_000_000n,
-      commitEntriesMax: 512,
-      pendingMax: 32_768,
-      commitGatherMs: 1,
-      leasePercentMax: 10,
-      leaseTimeoutMs: 60_000,
-      reclaimTimeoutMs: 1_500,
-      commitAttemptsMax: 3,
-    },
+    billing: billingSettings(environment),
     cache: {
       bytesMax: cacheBytes(whole('NEARFIELD_CACHE_BYTES_MAX', 64 * 1024 * 1024, 0, 8 * 1024 * 1024 * 1024)),
       sharedByAccounts: oneOf(environment, 'NEARFIELD_CACHE_SHARED', onOff, 'off') === 'on',
@@ -333,6 +332,24 @@ function hostingSettings(environment: Environment, cores: number): Config['hosti
     loadsAtOnceMax: 2,
     sweepMs: 5_000,
     lookAgainMs: 1_000,
+  }
+}
+
+function billingSettings(environment: Environment): Config['billing'] {
+  return {
+    firstCredits: 5_000_000_000n,
+    commitEntriesMax: 512,
+    pendingMax: 32_768,
+    commitGatherMs: 1,
+    leasePercentMax: 10,
+    leaseTimeoutMs: 60_000,
+    reclaimTimeoutMs: 1_500,
+    commitAttemptsMax: 3,
+    idempotencyKeepMs: wholeNumber(environment, 'NEARFIELD_IDEMPOTENCY_HOURS', 24, 24, 720) * 3_600_000,
+    idempotencySweepMs: 60_000,
+    idempotencySweepRowsMax: 1_000,
+    idempotencySweepStatementsMax: 100,
+    idempotencyAttemptsMax: 5,
   }
 }
 

@@ -21,6 +21,11 @@ export const errorCatalogue = {
     retryable: false,
     public: 'The vectors would not be in the space that was asked for. Nothing was billed.',
   },
+  idempotency_key_reused: {
+    status: 422,
+    retryable: false,
+    public: 'This idempotency key was sent before with another request. Send a new key with every new request. Nothing was billed.',
+  },
   invalid_content_type: { status: 415, retryable: false, public: 'Invalid content type' },
   receive_timeout: { status: 408, retryable: true, public: 'The request did not arrive in time.' },
   headers_too_large: { status: 431, retryable: false, public: 'The request headers are too large.' },

@@ -50,6 +50,11 @@ const invariants = [
       group by request_id, account_id having sum(due) <> sum(returned) or sum(reversals) <> 1`,
   },
   {
+    name: 'a key stands for a usage',
+    text: `select 'an idempotency key stands for request ' || k.request_id || ', which has no usage on its account' as what
+      from idempotency_keys k left join usage u using (request_id) where u.account_id is distinct from k.account_id`,
+  },
+  {
     name: 'paid credit is what was granted as paid',
     text: `select 'account ' || b.account_id || ': paid ' || b.paid_granted || ', but its grants sum to ' || coalesce(e.amount, 0) as what
       from balances b left join (select account_id, sum(amount) as amount from entries where kind = 'grant_paid' group by account_id) e using (account_id)

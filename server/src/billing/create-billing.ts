@@ -6,6 +6,7 @@ import type { Database } from '../storage/database.ts'
 import { DatabaseError } from '../storage/safe-error.ts'
 import type { Clock } from '../time.ts'
 import { HeldReservation } from './held-reservation.ts'
+import { KeyedCharges } from './keyed-charges.ts'
 import type { Billing, CreditManagement, Credits } from './reservation.ts'
 import { Settler } from './settler.ts'
 import { type BalanceRow, BillingStore } from './store.ts'
@@ -24,10 +25,11 @@ const foreignKeyViolation = '23503'
  * the database stays open.
  */
 export async function createBilling({ database, config, clock }: BillingOptions): Promise<Billing & CreditManagement & AsyncDisposable> {
-  const store = new BillingStore(database, newId('proc', clock.now()))
+  const store = new BillingStore(database, newId('proc', clock.now()), config.billing.idempotencyKeepMs)
   const shared = database.kind === 'postgres'
   await store.voidLeases(shared ? 'expired' : 'all')
   const settler = new Settler(store, config.billing, clock, shared)
+  const keyed = new KeyedCharges(store, settler, config.billing)
 
   async function grantCredits({ accountId, amount, kind, note }: Parameters<CreditManagement['grantCredits']>[0]): Promise<Credits> {
     if (amount <= 0n || amount > grantMax) {
@@ -41,13 +43,19 @@ export async function createBilling({ database, config, clock }: BillingOptions)
     }
   }
   return {
-    async reserve(principal, charge) {
-      await settler.reserve(principal.accountId, checkedCost(charge.cost))
-      return new HeldReservation(charge, principal, settler)
+    async reserve({ accountId, keyId }, charge, key, signal) {
+      const owned = { ...charge, accountId, keyId, key }
+      checkCost(charge.cost)
+      if (key !== undefined) return keyed.reserve(owned, key, signal)
+      await settler.reserve(accountId, charge.cost)
+      return new HeldReservation(owned, settler)
     },
     credits: async (accountId) => credits(await store.balance(accountId)),
     grantCredits,
-    [Symbol.asyncDispose]: () => settler[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      keyed[Symbol.dispose]()
+      await settler[Symbol.asyncDispose]()
+    },
   }
 }
 
@@ -58,7 +66,6 @@ function credits(row: BalanceRow | undefined): Credits {
   return { paid, free: row.balance - paid }
 }
 
-function checkedCost(cost: NanoDollars): NanoDollars {
+function checkCost(cost: NanoDollars): void {
   if (cost < 0n) throw new RangeError('a charge must not be negative')
-  return cost
 }

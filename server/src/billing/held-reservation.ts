@@ -10,13 +10,20 @@ export class HeldReservation implements Reservation {
   #state: 'held' | 'posting' | 'ended' = 'held'
   #pending: PendingCharge | undefined
 
-  constructor(charge: Charge, owner: { accountId: string; keyId: string }, settler: Settler) {
+  constructor(charge: AccountCharge, settler: Settler) {
     this.charge = charge
-    this.#owned = { ...charge, accountId: owner.accountId, keyId: owner.keyId }
+    this.#owned = charge
     this.#settler = settler
   }
 
   async post(): Promise<Receipt> {
+    const receipt = await this.postUnlessKeyed()
+    if (receipt === undefined) throw new Error('a charge without a key was taken for that of another; this is a bug')
+    return receipt
+  }
+
+  /** `undefined` when nothing was charged, because the key of this charge stands for that of another request. */
+  async postUnlessKeyed(): Promise<Receipt | undefined> {
     if (this.#state !== 'held') throw new Error('a reservation is posted once, before it is disposed')
     this.#state = 'posting'
     const { pending, receipt } = this.#settler.post(this.#owned)

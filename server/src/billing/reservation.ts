@@ -18,6 +18,31 @@ export interface Receipt {
   readonly cost: NanoDollars
   /** The account's balance after this charge. */
   readonly remaining: NanoDollars
+  /** Set when an earlier request with the same idempotency key was charged, and this one was not. */
+  readonly replay?: Replay
+}
+
+/** The charge that an idempotency key stands for, made by another request. */
+export interface Replay {
+  readonly requestId: string
+  readonly tokens: number
+  readonly cachedTokens: number
+  /** The vector space of the answer that was charged. */
+  readonly space: string
+}
+
+/** By what a request can be told to be the same as an earlier one. */
+export interface IdempotencyKey {
+  /** Stands for account, route and the caller's key. */
+  readonly digest: Buffer
+  /** Stands for what is asked for. */
+  readonly fingerprint: Buffer
+}
+
+/** A key on its way to stand for a charge. */
+export interface ChargeKey extends IdempotencyKey {
+  /** The vector space of the answer. */
+  readonly space: string
 }
 
 /**
@@ -27,18 +52,28 @@ export interface Receipt {
  *     held --dispose-> voided     nothing was charged; the credit is free again
  *     held --crash---> voided     by the next start, or by the sweeper when the hold expires
  *
+ * With an idempotency key whose charge has been made before, nothing is set aside and `post` gives the receipt of that one.
+ *
  * `await using` voids whatever was not posted. Disposed while `post` is still under way (its caller gave up), the
  * charge is withdrawn, or reversed if it has already been committed.
  */
 export interface Reservation extends AsyncDisposable {
   readonly charge: Charge
-  /** Makes the charge final; resolves once it is committed. @throws NearfieldError `unavailable` when the database did not answer: nothing was charged, or the request id makes the charge findable */
+  /**
+   * Makes the charge final; resolves once it is committed.
+   * @throws NearfieldError `unavailable` when the database did not answer: nothing was charged, or the request id makes the charge
+   * findable; with a key also what `reserve` throws
+   */
   post(): Promise<Receipt>
 }
 
 export interface Billing {
-  /** @throws NearfieldError `insufficient_credits` with `details.balance` and `details.need` (nano-dollars), `unavailable` */
-  reserve(principal: Principal, charge: Charge): Promise<Reservation>
+  /**
+   * With a key, waits while another request of this process has the same one; `signal` ends that.
+   * @throws NearfieldError `insufficient_credits` with `details.balance` and `details.need` (nano-dollars), `unavailable`;
+   * with a key also `idempotency_key_reused`
+   */
+  reserve(principal: Principal, charge: Charge, key?: ChargeKey, signal?: AbortSignal): Promise<Reservation>
   /** @throws NearfieldError `credits_not_found` when the account has no balance */
   credits(accountId: string): Promise<Credits>
 }

@@ -1,4 +1,5 @@
 import type { Statement } from '../storage/database.ts'
+import { rememberedKeys } from './charged-keys.ts'
 
 /** What the settle statement says about each account it touched. */
 export interface SettledAccount {
@@ -33,12 +34,19 @@ export interface SettledAccount {
  * The leases of other processes are not locked, so what is seen of them may be older than the locked balance, which knows
  * their sum. Only when all of that sum is seen to be needed (or lost with its process) is nothing to be had back.
  */
-export const settle: Statement = {
-  name: 'settle',
-  text: `
-with item as materialized (
-  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[], $7::bigint[], $16::int[])
-    as item(request_id, account_id, key_id, deployment, inputs, tokens, cost, cached_tokens)
+export const settle: Statement = { name: 'settle', text: textOf({ keyed: false }) }
+
+/** The same for a group in which some have an idempotency key; the others do not pay for that. */
+export const settleWithKeys: Statement = { name: 'settle with keys', text: textOf({ keyed: true }) }
+
+function textOf({ keyed }: { keyed: boolean }): string {
+  const more = keyed
+    ? { arrays: ', $17::bytea[], $18::bytea[], $19::text[]', columns: ', digest, fingerprint, space' }
+    : { arrays: '', columns: '' }
+  return `
+with ${keyed ? 'sent' : 'item'} as materialized (
+  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[], $7::bigint[], $16::int[]${more.arrays})
+    as item(request_id, account_id, key_id, deployment, inputs, tokens, cost, cached_tokens${more.columns})
 ), draw as materialized (
   select * from unnest($8::text[], $9::bigint[], $10::bigint[], $11::boolean[], $12::boolean[])
     as draw(account_id, floor, cushion, release, contend)
@@ -48,9 +56,9 @@ with item as materialized (
 ), lease as materialized (
   select leases.account_id, leases.amount from leases join locked using (account_id)
   where leases.process_id = $13 for update of leases
-), charged as (
+), ${keyed ? `item as (\n  select * from sent join locked using (account_id)\n), ${rememberedKeys('$20')}, ` : ''}charged as (
   insert into usage (request_id, account_id, key_id, deployment, inputs, tokens, cost, cached_tokens)
-  select request_id, account_id, key_id, deployment, inputs, tokens, cost, cached_tokens from item join locked using (account_id)
+  select request_id, account_id, key_id, deployment, inputs, tokens, cost, cached_tokens from ${keyed ? 'payable' : 'item join locked using (account_id)'}
   on conflict (request_id) do nothing returning request_id, account_id, cost
 ), entry as (
   insert into entries (account_id, kind, amount, request_id)
@@ -83,5 +91,5 @@ with item as materialized (
 select account_id, balance, leased, charged, contended, leased = floor as exact, case when leased < floor then others <> (
   select coalesce(sum(other.amount), 0) from leases other where other.account_id = next.account_id and other.process_id <> $13
     and (other.exact or other.expires_at <= now())
-) else false end as reclaimable from next`,
+) else false end as reclaimable from next`
 }

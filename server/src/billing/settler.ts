@@ -15,7 +15,8 @@ export interface PendingCharge {
   readonly charge: AccountCharge
   /** Nobody waits for it any more: it must not stand. */
   abandoned: boolean
-  readonly resolve: (receipt: Receipt) => void
+  /** Without a receipt when it was not charged, because its key stands for the charge of another request. */
+  readonly resolve: (receipt: Receipt | undefined) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -85,9 +86,9 @@ export class Settler implements AsyncDisposable {
     this.#wakeWhenGathered()
   }
 
-  post(charge: AccountCharge): { pending: PendingCharge; receipt: Promise<Receipt> } {
+  post(charge: AccountCharge): { pending: PendingCharge; receipt: Promise<Receipt | undefined> } {
     this.#running--
-    const { promise, resolve, reject } = Promise.withResolvers<Receipt>()
+    const { promise, resolve, reject } = Promise.withResolvers<Receipt | undefined>()
     const pending: PendingCharge = { charge, abandoned: false, resolve, reject }
     this.#queue.push(pending)
     this.#start()
@@ -340,6 +341,10 @@ export class Settler implements AsyncDisposable {
     for (const pending of charges.toReversed()) {
       const { charge } = pending
       if (known !== undefined && !known(charge)) {
+        if (charge.key !== undefined) {
+          pending.resolve(undefined)
+          continue
+        }
         pending.reject(
           new NearfieldError('internal', undefined, { cause: new Error(`the request id ${charge.requestId} belongs to another charge`) }),
         )

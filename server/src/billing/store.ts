@@ -1,13 +1,15 @@
 import type { NanoDollars } from '../money.ts'
 import type { Database, Statement } from '../storage/database.ts'
-import { type ChargedAccount, charge } from './charge-statement.ts'
-import type { Charge } from './reservation.ts'
-import { type SettledAccount, settle } from './settle-statement.ts'
+import { type ChargedAccount, charge, chargeWithKeys } from './charge-statement.ts'
+import { deleteExpiredKeys, findKeyedCharge, type KeyedCharge, keepKeyedCharge } from './charged-keys.ts'
+import type { Charge, ChargeKey, IdempotencyKey } from './reservation.ts'
+import { type SettledAccount, settle, settleWithKeys } from './settle-statement.ts'
 
 /** A charge with whose it is. */
 export interface AccountCharge extends Charge {
   readonly accountId: string
   readonly keyId: string
+  readonly key?: ChargeKey | undefined
 }
 
 /** What a process wants of an account besides charging it; see `settle`. */
@@ -70,7 +72,8 @@ const voidLeases: Statement = {
     update balances set held = held - freed.amount from freed where balances.account_id = freed.account_id`,
 }
 
-// A request that is not known yet gets a row without a cost, so that a charge still on its way cannot land any more.
+// A request that is not known yet gets a row without a cost, so that a charge still on its way cannot land any more. A charge
+// whose answer was given again under its idempotency key did reach its caller, so it stands.
 const reverse: Statement = {
   name: 'reverse charges',
   text: `with doubtful as (
@@ -81,7 +84,7 @@ const reverse: Statement = {
       insert into usage as known (request_id, account_id, key_id, deployment, inputs, tokens, cost, reversed_at)
       select request_id, account_id, key_id, deployment, 0, 0, 0, now() from doubtful join locked using (account_id)
       on conflict (request_id) do update set reversed_at = now()
-      where known.reversed_at is null and known.account_id = excluded.account_id
+      where known.reversed_at is null and known.replayed_at is null and known.account_id = excluded.account_id
       returning request_id, account_id, cost
     ), entry as (
       insert into entries (account_id, kind, amount, request_id)
@@ -96,10 +99,13 @@ const reverse: Statement = {
 export class BillingStore {
   readonly #database: Database
   readonly #processId: string
+  /** How long a key stands for its charge. */
+  readonly #keepMs: number
 
-  constructor(database: Database, processId: string) {
+  constructor(database: Database, processId: string, keepMs: number) {
     this.#database = database
     this.#processId = processId
+    this.#keepMs = keepMs
   }
 
   settle(
@@ -108,7 +114,8 @@ export class BillingStore {
     leasePercentMax: number,
     leaseTimeoutMs: number,
   ): Promise<SettledAccount[]> {
-    return this.#database.query<SettledAccount>(settle, [
+    const keys = this.#keysOf(charges)
+    return this.#database.query<SettledAccount>(keys.length === 0 ? settle : settleWithKeys, [
       charges.map((charge) => charge.requestId),
       charges.map((charge) => charge.accountId),
       charges.map((charge) => charge.keyId),
@@ -125,12 +132,14 @@ export class BillingStore {
       leasePercentMax,
       leaseTimeoutMs,
       charges.map((charge) => charge.cachedTokens),
+      ...keys,
     ])
   }
 
   /** `undefined` when the account cannot bear these charges, `cost` in all, with its leases as they are. */
   async charge(accountId: string, cost: NanoDollars, charges: readonly AccountCharge[]): Promise<ChargedAccount | undefined> {
-    const [row] = await this.#database.query<ChargedAccount>(charge, [
+    const keys = this.#keysOf(charges)
+    const [row] = await this.#database.query<ChargedAccount>(keys.length === 0 ? charge : chargeWithKeys, [
       accountId,
       cost,
       charges.map(({ requestId }) => requestId),
@@ -140,8 +149,31 @@ export class BillingStore {
       charges.map(({ tokens }) => tokens),
       charges.map(({ cachedTokens }) => cachedTokens),
       charges.map((pending) => pending.cost),
+      ...keys,
     ])
     return row
+  }
+
+  /** What a statement with keys is told beyond the one without; nothing when no charge has a key. */
+  #keysOf(charges: readonly AccountCharge[]): unknown[] {
+    if (charges.every(({ key }) => key === undefined)) return []
+    const of = <Value>(column: (key: ChargeKey) => Value) => charges.map(({ key }) => (key === undefined ? null : column(key)))
+    return [of(({ digest }) => digest), of(({ fingerprint }) => fingerprint), of(({ space }) => space), BigInt(this.#keepMs)]
+  }
+
+  /** The charge that a key stands for. */
+  async findKeyedCharge({ digest }: IdempotencyKey): Promise<KeyedCharge | undefined> {
+    return (await this.#database.query<KeyedCharge>(findKeyedCharge, [digest]))[0]
+  }
+
+  /** The same, of the same request only, and from now on it is not given back any more. `balance` is that of its account. */
+  async keepKeyedCharge({ digest, fingerprint }: IdempotencyKey): Promise<(KeyedCharge & { readonly balance: bigint }) | undefined> {
+    return (await this.#database.query<KeyedCharge & { balance: bigint }>(keepKeyedCharge, [digest, fingerprint]))[0]
+  }
+
+  /** @returns how many were deleted, `rowsMax` at most */
+  async deleteExpiredKeys(rowsMax: number): Promise<number> {
+    return (await this.#database.query<{ deleted: number }>(deleteExpiredKeys, [rowsMax]))[0]?.deleted ?? 0
   }
 
   async balance(accountId: string): Promise<BalanceRow | undefined> {

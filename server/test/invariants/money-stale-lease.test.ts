@@ -24,7 +24,7 @@ test('credit that another process took while a settle waited for the account is 
   await using billing = await openTestBilling(database)
   const { accountId } = await addAccount(database)
   await billing.grantCredits({ accountId, amount: 100n, kind: 'free' })
-  const store = new BillingStore(database, 'proc_asking')
+  const store = new BillingStore(database, 'proc_asking', 86_400_000)
   const draw: Draw = { accountId, floor: 100n, cushion: 0n, release: false, contend: false }
   const settle = async () => (await store.settle([], [draw], leasePercentMax, leaseTimeoutMs))[0]
 

@@ -73,5 +73,5 @@ export class UnreliableDatabase implements Database {
 }
 
 export function movesMoney({ name }: Statement): boolean {
-  return name === 'charge' || name === 'settle'
+  return name.startsWith('charge') || name.startsWith('settle')
 }

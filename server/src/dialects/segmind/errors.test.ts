@@ -5,8 +5,8 @@ import { refuse, segmindStatusOf } from './errors.ts'
 const documented = [400, 401, 403, 404, 405, 406, 429, 500, 502, 504]
 /** What HTTP itself says before there is a call: the body or the headers did not arrive, or are too large. */
 const ofTheTransport = [408, 413, 431, 499]
-/** What only a caller meets who asked for something of ours: a pinned space. */
-const ofOurs = [409]
+/** What only a caller meets who asked for something of ours: a pinned space, an idempotency key. */
+const ofOurs = [409, 422]
 const codes = Object.keys(errorCatalogue) as ErrorCode[]
 
 test('every error of the catalogue has a status that Segmind documents, of the transport, or of something only we have', () => {

@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm'
-import { bigint, boolean, check, integer, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
+import { bigint, boolean, check, customType, index, integer, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
 import { accounts } from './access.ts'
 
+const bytes = customType<{ data: Buffer }>({ dataType: () => 'bytea' })
 const nanoDollars = (name: string) => bigint(name, { mode: 'bigint' })
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
 
@@ -75,9 +76,32 @@ export const usage = pgTable(
     createdAt: instant('created_at').notNull().defaultNow(),
     /** Set when nobody learned of the charge, so it was given back. */
     reversedAt: instant('reversed_at'),
+    /** Set when the answer was given again under its idempotency key: from then on the charge stands. */
+    replayedAt: instant('replayed_at'),
   },
   (table) => [
     check('usage_not_negative', sql`${table.inputs} >= 0 and ${table.tokens} >= 0 and ${table.cost} >= 0`),
     check('usage_cached_within_tokens', sql`${table.cachedTokens} >= 0 and ${table.cachedTokens} <= ${table.tokens}`),
   ],
+)
+
+/**
+ * Which charge an idempotency key stands for, written in the statement that makes the charge. Neither the key nor anything of the
+ * request can be read from a row, and whoever does not know the key cannot try texts against it.
+ */
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    /** SHA-256 over account, route and key. */
+    digest: bytes('digest').primaryKey(),
+    accountId: text('account_id').notNull(),
+    /** HMAC of the request, with the key as its secret. */
+    fingerprint: bytes('fingerprint').notNull(),
+    /** The usage row. Should that be reversed, the key is free again. */
+    requestId: text('request_id').notNull(),
+    /** The vector space of the answer. */
+    space: text('space').notNull(),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [index('idempotency_keys_expiry').on(table.expiresAt)],
 )
