@@ -1,7 +1,8 @@
 import type { Access, RateLimitState } from './access/access.ts'
 import type { Principal } from './access/principal.ts'
 import { costOf } from './billing/price.ts'
-import type { Billing, Charge } from './billing/reservation.ts'
+import type { Billing, Charge, IdempotencyKey, Receipt } from './billing/reservation.ts'
+import { unlessAborted } from './billing/unless-aborted.ts'
 import { cachedTokens } from './cache/cached-tokens.ts'
 import { runUnknown } from './cache/run-unknown.ts'
 import type { CacheUse, VectorCache } from './cache/vector-cache.ts'
@@ -84,11 +85,15 @@ export interface Caller {
   readonly cache: CacheUse
   /** Name of the space the vectors must be in; left out, any will do. */
   readonly pinnedSpace?: string | undefined
+  /** Under which the same request is charged once, however often it is sent. */
+  readonly idempotencyKey?: IdempotencyKey | undefined
   /** What was left when this request was counted, where that has been done. */
   readonly counted?: RateLimitState
 }
 
 export interface Served {
+  /** Under which it is charged: that of the caller, or of the request that was charged for the same idempotency key before. */
+  readonly requestId: string
   /** Name of the model that made the vectors. */
   readonly model: string
   readonly space: string
@@ -114,6 +119,8 @@ export interface ServeTimings extends EmbedTimings {
 
 /**
  * One embedding request, top to bottom: may they, how much, pay aside, run, finish, pay, remember. Called by every dialect.
+ *
+ * An idempotency key that was charged before costs nothing again: the vectors are computed anew, to the same bits.
  *
  * Nothing is charged unless this returns: a reservation that was not posted is voided on the way out, whatever the
  * way. The charge is durable before the vectors are handed over.
@@ -144,7 +151,8 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   const charge = chargeFor(prepared, cachedTokens(prepared.reports, known.vectors), caller.requestId, clock.now())
 
   const lookedUpMs = clock.monotonicMs()
-  await using reservation = await billing.reserve(principal, charge)
+  const key = caller.idempotencyKey && { ...caller.idempotencyKey, space: answeredSpace }
+  await using reservation = await billing.reserve(principal, charge, key, signal)
   const reservedMs = clock.monotonicMs()
   const outcome = await runUnknown(model.embedder, sequences, known.vectors, {
     accountId,
@@ -156,6 +164,7 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   signal.throwIfAborted()
 
   const finishedMs = clock.monotonicMs()
+  // A charge that is still being committed when nobody waits for the answer any more is taken back by its reservation.
   const receipt = await unlessAborted(reservation.post(), signal)
   known.keep(outcome.vectors)
   return {
@@ -163,11 +172,7 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
     space: answeredSpace,
     vectors,
     reports: prepared.reports,
-    notes: prepared.warnings,
-    tokens: charge.tokens,
-    cachedTokens: charge.cachedTokens,
-    cost: receipt.cost,
-    remaining: receipt.remaining,
+    ...chargedFor(charge, receipt, answeredSpace, prepared.warnings),
     rateLimit,
     timings: {
       tokenizeMs: preparedMs - startMs,
@@ -183,15 +188,10 @@ function chargeFor({ deployment, reports, tokensBilled }: Prepared, cached: numb
   return { requestId, deployment: deployment.name, inputs: reports.length, ...counts, cost: costOf(deployment.name, counts, nowMs) }
 }
 
-/** A charge that is still being committed when nobody waits for the answer any more is taken back by its reservation. */
-async function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  const aborted = Promise.withResolvers<never>()
-  const abort = () => aborted.reject(signal.reason)
-  signal.addEventListener('abort', abort)
-  if (signal.aborted) abort()
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
+/** What the answer says of its charge. On a replay that is the charge of the first answer, which may have been of another space. */
+function chargedFor(charge: Charge, { cost, remaining, replay }: Receipt, space: string, notes: readonly string[]) {
+  const { requestId, tokens, cachedTokens } = replay ?? charge
+  const moved = replay !== undefined && replay.space !== space
+  const note = moved && `This idempotency key was first answered in the space "${replay.space}"; the model was exchanged since.`
+  return { requestId, tokens, cachedTokens, cost, remaining, notes: note ? [...notes, note] : notes }
 }

@@ -32,6 +32,8 @@ export interface DecodedCall {
 
 /** What a request gave, before any dialect writes it down. */
 export interface EmbedAnswer {
+  /** Under which it is charged; that of an earlier request where this one repeats it under the same idempotency key. */
+  readonly requestId: string
   /** Name of the model that made the vectors, which may stand in for the one asked for. */
   readonly model: string
   /** Names the vector space. Vectors of two spaces must not be compared. */

@@ -4,6 +4,7 @@ import type { DecodedCall, Dialect, EmbedAnswer, WireReply } from '../dialects/d
 import { headerText } from '../dialects/header-text.ts'
 import { type Caller, type Served, serve } from '../serve.ts'
 import { type CallerSurroundings, whileCallerWaits } from './caller.ts'
+import { idempotencyKeyOf } from './idempotency-key.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
 import { sendWire } from './send.ts'
 
@@ -42,11 +43,15 @@ export function answerBilled(
 ): Promise<FastifyReply> {
   const { clock } = surroundings.services
   return whileCallerWaits(surroundings, request, reply, principal, async (caller) => {
-    const { served, encode } = await act(caller)
+    const { served, encode } = await act({ ...caller, idempotencyKey: idempotencyKeyOf(request, principal) })
     const servedMs = clock.monotonicMs()
     const wire = encode({ ...served, resetAtMs: served.rateLimit.resetAtMs, totalMs: servedMs - request.arrivedMs })
     const encodeMs = clock.monotonicMs() - servedMs
     request.facts = factsOf(served, principal, encodeMs)
+    if (served.requestId !== caller.requestId) {
+      wire.headers['x-nearfield-idempotent-replay'] = served.requestId
+      request.facts.replayOf = served.requestId
+    }
     return sendWire(reply, withCommonHeaders(wire, served, encodeMs, clock.now()))
   })
 }

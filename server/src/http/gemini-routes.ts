@@ -20,6 +20,7 @@ import { serveTokenize } from '../serve-tokenize.ts'
 import { authenticateFirst, principalOf } from './authenticated.ts'
 import { answerEmbedding, type EmbeddingScope } from './embeddings.ts'
 import { answerFree } from './free-answers.ts'
+import { idempotencyHeaders } from './idempotency-key.ts'
 import { answerHeaders, errorsFor } from './route-schemas.ts'
 
 export interface GeminiScope extends EmbeddingScope<GeminiCall>, DecodeOptions {}
@@ -91,7 +92,7 @@ const refuseUnsupported: RouteHandlerMethod = () => {
 }
 
 const errors = [
-  [400, 'The request or the API key is not valid; `details` say why.'],
+  [400, 'The request, the API key or the idempotency key is not valid; `details` say why.'],
   [402, 'Not enough credit: RESOURCE_EXHAUSTED.'],
   [403, 'No API key, or one that may not call this model.'],
   [404, 'There is no such model, or it cannot do that.'],
@@ -102,10 +103,11 @@ const errors = [
 ] as const
 
 const params = Type.Object({ model: Type.String({ description: 'A model name, such as `gemini-embedding-001`.' }) })
-const { 'x-request-id': requestId, 'x-nearfield-space': space } = answerHeaders
+const { 'x-request-id': requestId, 'x-nearfield-space': space, 'x-nearfield-idempotent-replay': replay } = answerHeaders
 const embeddingHeaders = {
   'x-request-id': requestId,
   'x-nearfield-space': space,
+  'x-nearfield-idempotent-replay': replay,
   'x-nearfield-model': Type.String({ description: 'The model that made the vectors.' }),
 }
 
@@ -116,6 +118,7 @@ function schemaOf(operationId: string, summary: string, description: string, bod
     description,
     security: [{ googleApiKey: [] }, { keyInAddress: [] }, { bearer: [] }],
     params,
+    ...(headers === embeddingHeaders && { headers: idempotencyHeaders }),
     body,
     response: {
       200: { description: 'The answer.', headers, content: { 'application/json': { schema: answer } } },

@@ -11,6 +11,7 @@ import { authenticateFirst, principalOf } from './authenticated.ts'
 import type { CallerSurroundings } from './caller.ts'
 import { answerBilled } from './embeddings.ts'
 import { firstModel } from './free-answers.ts'
+import { idempotencyHeaders } from './idempotency-key.ts'
 import { answerHeaders, errorsFor, plainErrors, type RequestTypes } from './route-schemas.ts'
 
 export interface ItemsScope extends CallerSurroundings {
@@ -45,6 +46,7 @@ const itemsSchema = {
   description:
     'An item that cannot be embedded fails alone and costs nothing. Billed only when answered with 200, once, for the items delivered.',
   security: [{ bearer: [] }, { apiKey: [] }],
+  headers: idempotencyHeaders,
   body: itemsBody,
   response: {
     200: {

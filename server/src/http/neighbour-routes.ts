@@ -59,7 +59,7 @@ export async function neighbourRoutes(app: FastifyInstance, scope: NeighbourScop
     const call = named(decodeRerank(request.body, limits))
     return answerBilled(scope, request, reply, principalOf(request), async (caller) => {
       const reranked = await serveRerank(call, caller, services)
-      return { served: reranked.served, encode: (answer) => encodeRerank(answer, call, reranked, request.id) }
+      return { served: reranked.served, encode: (answer) => encodeRerank(answer, call, reranked) }
     })
   })
 }

@@ -5,7 +5,8 @@ import { rerankAnswer, rerankBody } from '../dialects/neighbours/rerank.ts'
 import { similarityAnswer, similarityBody } from '../dialects/neighbours/similarity.ts'
 import { tokenizeAnswer, tokenizeBody } from '../dialects/neighbours/tokenize.ts'
 import { embedBody } from '../dialects/segmind/schema.ts'
-import { answerHeaders, commonErrors, errorsFor } from './route-schemas.ts'
+import { idempotencyHeaders } from './idempotency-key.ts'
+import { answerHeaders, commonErrors, errorsFor, reusedKey } from './route-schemas.ts'
 
 const { 'x-request-id': requestId, 'x-rate-limit-reset-at-utc': resetAt, 'ratelimit-policy': policy, ratelimit } = answerHeaders
 const freeHeaders = { 'x-request-id': requestId, 'x-rate-limit-reset-at-utc': resetAt, 'ratelimit-policy': policy, ratelimit }
@@ -24,6 +25,7 @@ const billedErrors = [
   ...freeErrors,
   [406, 'The content type is not supported, or the balance is below the cost.'],
   [409, 'The vectors would not be in the space that `x-nearfield-space` names. Nothing was billed.'],
+  [422, reusedKey],
 ] as const
 
 const answering = (description: string, headers: Readonly<Record<string, TSchema>>, schema: TSchema) => ({
@@ -55,6 +57,7 @@ export const similaritySchema = {
   summary: 'Cosines of texts',
   description: 'Billed as the embedding of the distinct texts, and only when answered with 200.',
   security: [{ apiKey: [] }],
+  headers: idempotencyHeaders,
   body: similarityBody,
   consumes: ['application/json'],
   response: { ...answering('The scores.', answerHeaders, similarityAnswer), ...errorsFor(billedErrors) },
@@ -66,6 +69,7 @@ export const rerankSchema = {
   description:
     'The body and answer of Cohere and Jina, scored by the embedding model. Billed as the embedding of the query and the distinct documents, and only when answered with 200.',
   security: [{ apiKey: [] }],
+  headers: idempotencyHeaders,
   body: rerankBody,
   consumes: ['application/json'],
   response: { ...answering('The documents in order.', answerHeaders, rerankAnswer), ...errorsFor(billedErrors) },

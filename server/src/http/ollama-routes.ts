@@ -18,6 +18,7 @@ import type { ModelListing } from '../serve.ts'
 import { authenticateFirst, principalOf } from './authenticated.ts'
 import { answerEmbedding, type EmbeddingScope } from './embeddings.ts'
 import { answerFree } from './free-answers.ts'
+import { idempotencyHeaders } from './idempotency-key.ts'
 import { answerHeaders, errorsFor, plainErrors, type RequestTypes } from './route-schemas.ts'
 import { sendWire } from './send.ts'
 
@@ -78,6 +79,7 @@ const errors = errorsFor(plainErrors, ollamaError)
 const headers = {
   'x-request-id': answerHeaders['x-request-id'],
   'x-nearfield-space': answerHeaders['x-nearfield-space'],
+  'x-nearfield-idempotent-replay': answerHeaders['x-nearfield-idempotent-replay'],
   'x-nearfield-model': Type.String({ description: 'The model that made the vectors.' }),
 }
 
@@ -86,6 +88,7 @@ const embedSchema = {
   summary: "Ollama's embed",
   description: 'Billed only when answered with 200. Without a text it is free.',
   security,
+  headers: idempotencyHeaders,
   body: embedBody,
   response: {
     200: { description: 'The vectors, in the order of the inputs.', headers, content: { 'application/json': { schema: embedAnswer } } },
@@ -98,6 +101,7 @@ const promptSchema = {
   summary: "Ollama's embeddings, the call before embed",
   description: 'Billed only when answered with 200. Without a text it is free.',
   security,
+  headers: idempotencyHeaders,
   body: promptBody,
   response: { 200: { description: 'The vector.', headers, content: { 'application/json': { schema: promptAnswer } } }, ...errors },
 }

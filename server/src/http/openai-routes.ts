@@ -5,8 +5,9 @@ import { type EmbeddingsBody, embeddingsAnswer, embeddingsBody, openAiError } fr
 import { type TokensReader, tokensReader } from '../dialects/openai/token-text.ts'
 import { authenticateFirst, principalOf } from './authenticated.ts'
 import { answerEmbedding, type EmbeddingScope } from './embeddings.ts'
+import { idempotencyHeaders } from './idempotency-key.ts'
 import { openAiRateLimitHeaders } from './openai-rate-limit.ts'
-import { answerHeaders, type RequestTypes } from './route-schemas.ts'
+import { answerHeaders, type RequestTypes, reusedKey } from './route-schemas.ts'
 
 /** Where the base address of an OpenAI client may point: at `/v1` beside the other dialects, or at a place of its own. */
 const bases = ['/v1', '/openai/v1', '/v1beta/openai'] as const
@@ -45,6 +46,7 @@ const errors = [
   [409, 'The vectors would not be in the space that `x-nearfield-space` names.'],
   [413, 'The body is too large.'],
   [415, 'The content type is not supported.'],
+  [422, reusedKey],
   [429, 'Too many requests or tokens in this minute, or not enough credit: the `code` says which.'],
   [500, 'Internal error. Nothing was billed.'],
   [502, 'The engine failed on this request. Nothing was billed.'],
@@ -57,6 +59,7 @@ const embeddingsSchema = {
   summary: "OpenAI's embeddings",
   description: 'Also under `/openai/v1` and `/v1beta/openai`. Billed only when answered with 200.',
   security: [{ bearer: [] }],
+  headers: idempotencyHeaders,
   body: embeddingsBody,
   response: {
     200: {
@@ -64,6 +67,7 @@ const embeddingsSchema = {
       headers: {
         'x-request-id': answerHeaders['x-request-id'],
         'x-nearfield-space': answerHeaders['x-nearfield-space'],
+        'x-nearfield-idempotent-replay': answerHeaders['x-nearfield-idempotent-replay'],
         'x-nearfield-model': Type.String({ description: 'The model that made the vectors.' }),
         'openai-processing-ms': Type.String(),
         'x-ratelimit-limit-requests': Type.String({

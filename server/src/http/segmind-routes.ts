@@ -5,7 +5,8 @@ import { embedBody, manyEmbeddings, oneEmbedding, userCredits } from '../dialect
 import { formatDollars } from '../money.ts'
 import { authenticateFirst, principalOf } from './authenticated.ts'
 import { answerEmbedding, type EmbeddingScope } from './embeddings.ts'
-import { answerHeaders, commonErrors, errorsFor, type RequestTypes } from './route-schemas.ts'
+import { idempotencyHeader } from './idempotency-key.ts'
+import { answerHeaders, commonErrors, errorsFor, type RequestTypes, reusedKey } from './route-schemas.ts'
 
 /** The routes of Segmind's v1, in a plugin scope of their own. The key is checked before the body is read. */
 export async function segmindRoutes(app: FastifyInstance, scope: EmbeddingScope<SegmindCall>): Promise<void> {
@@ -27,6 +28,7 @@ export async function segmindRoutes(app: FastifyInstance, scope: EmbeddingScope<
 const numbers = { schema: Type.String({ description: 'One vector a line.' }) }
 
 const embeddingHeaders = Type.Object({
+  ...idempotencyHeader,
   'cache-control': Type.Optional(
     Type.String({ description: '`no-cache` computes anew instead of answering from the cache; `no-store` also keeps nothing there.' }),
   ),
@@ -64,6 +66,7 @@ const embeddingSchema = {
       [406, 'The content type is not supported, or the balance is below the cost.'],
       [409, 'The vectors would not be in the space that `x-nearfield-space` names. Nothing was billed.'],
       [413, 'The body is too large.'],
+      [422, reusedKey],
       [504, 'The request timed out. Nothing was billed.'],
       ...commonErrors,
     ]),

@@ -12,6 +12,7 @@ import { authenticateFirst, principalOf } from './authenticated.ts'
 import type { CallerSurroundings } from './caller.ts'
 import { answerBilled, answerEmbedding } from './embeddings.ts'
 import { answerFree, firstModel } from './free-answers.ts'
+import { idempotencyHeaders } from './idempotency-key.ts'
 import { answerHeaders, errorsFor, plainErrors, type RequestTypes } from './route-schemas.ts'
 import { sendWire } from './send.ts'
 
@@ -98,6 +99,7 @@ const errors = errorsFor(
 const headers = {
   'x-request-id': answerHeaders['x-request-id'],
   'x-nearfield-space': answerHeaders['x-nearfield-space'],
+  'x-nearfield-idempotent-replay': answerHeaders['x-nearfield-idempotent-replay'],
   'x-nearfield-model': Type.String({ description: 'The model that made the vectors.' }),
   'x-nearfield-tokens': Type.String({ description: 'Tokens billed.' }),
 }
@@ -110,6 +112,7 @@ const embedSchema = {
   summary: "TEI's embed",
   description: `${elsewhere} Billed only when answered with 200.`,
   security,
+  headers: idempotencyHeaders,
   body: embedBody,
   response: {
     200: { description: 'The vectors, in the order of the inputs.', headers, content: { 'application/json': { schema: vectors } } },
@@ -122,6 +125,7 @@ const similaritySchema = {
   summary: "TEI's similarity",
   description: `${elsewhere} Billed as the embedding of the distinct texts, and only when answered with 200.`,
   security,
+  headers: idempotencyHeaders,
   body: similarityBody,
   response: {
     200: { description: 'A cosine for each sentence.', headers, content: { 'application/json': { schema: scores } } },

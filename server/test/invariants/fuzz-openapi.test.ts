@@ -52,7 +52,8 @@ function send({ method, path: where, headers, bytes }: FuzzRequest): Promise<Out
         const status = reply.statusCode ?? 0
         const embedded = status === 200 && reply.headers['x-nearfield-space'] !== undefined
         const text = Buffer.concat(chunks).toString()
-        resolve({ status, text, chargedAs: embedded ? String(reply.headers['x-request-id']) : undefined })
+        const { 'x-request-id': ownId, 'x-nearfield-idempotent-replay': replayed } = reply.headers
+        resolve({ status, text, chargedAs: embedded ? String(replayed ?? ownId) : undefined })
       })
     })
     outgoing.setTimeout(hangMs, () => reject(new Error(`${method} ${where} hangs`)))

@@ -5,7 +5,6 @@ import type { CohereEmbedBody, CohereRerankBody, EmbeddingType } from './schema.
 
 /** A decoded call, with what its reply will need. */
 export interface CohereCall extends DecodedCall {
-  readonly requestId: string
   /** In the order in which they were asked for, each once. */
   readonly types: readonly EmbeddingType[]
 }
@@ -21,7 +20,7 @@ const taskTypes: Readonly<Record<CohereEmbedBody['input_type'], TaskType>> = {
 }
 
 /** @throws NearfieldError `invalid_request` when there is no text, there are too many, or something is asked for that is not done */
-export function decodeEmbed(body: CohereEmbedBody, requestId: string): CohereCall {
+export function decodeEmbed(body: CohereEmbedBody): CohereCall {
   const asked = body.embedding_types ?? []
   const types = asked.length === 0 ? (['float'] as const) : [...new Set(asked)]
   return {
@@ -34,7 +33,6 @@ export function decodeEmbed(body: CohereEmbedBody, requestId: string): CohereCal
       outputType: types.find((type) => type === 'binary' || type === 'ubinary') ?? 'float',
       truncate: truncateOf(body),
     },
-    requestId,
     types,
   }
 }
@@ -55,7 +53,6 @@ function truncateOf({ truncate }: CohereEmbedBody): Truncate {
 }
 
 export interface CohereRerankCall {
-  readonly requestId: string
   readonly deployment: string
   /** The query, then the documents. */
   readonly texts: readonly { readonly text: string; readonly taskType: TaskType; readonly place: string }[]
@@ -65,7 +62,7 @@ export interface CohereRerankCall {
 }
 
 /** @throws NearfieldError `invalid_request` when there are too many documents */
-export function decodeRerank(body: CohereRerankBody, requestId: string, limits: { readonly rerankDocumentsMax: number }): CohereRerankCall {
+export function decodeRerank(body: CohereRerankBody, limits: { readonly rerankDocumentsMax: number }): CohereRerankCall {
   const { model, query, documents } = body
   if (documents.length > limits.rerankDocumentsMax) {
     const most = limits.rerankDocumentsMax
@@ -73,7 +70,6 @@ export function decodeRerank(body: CohereRerankBody, requestId: string, limits: 
   }
   const placed = documents.map((text, index) => ({ text, taskType: 'RETRIEVAL_DOCUMENT' as const, place: `documents[${index}]` }))
   return {
-    requestId,
     deployment: model,
     texts: [{ text: query, taskType: 'RETRIEVAL_QUERY', place: 'query' }, ...placed],
     dimensions: undefined,

@@ -11,7 +11,7 @@ export function encode(answer: EmbedAnswer, call: CohereCall): WireReply {
   const headers: Record<string, string> = { 'content-type': jsonType }
   describeInHeaders(headers, answer, { outputType: 'float' }, [])
   const body = startBody(answer.vectors.length * call.types.length)
-  body.text(`{"id":${JSON.stringify(call.requestId)},"embeddings":{`)
+  body.text(`{"id":${JSON.stringify(answer.requestId)},"embeddings":{`)
   for (const [index, type] of call.types.entries()) {
     body.text(`${index === 0 ? '' : ','}"${type}":`)
     if (type === 'base64') writeRows(body, answer.vectors, 'base64')
@@ -33,7 +33,7 @@ export function encodeRerank(answer: EmbedAnswer, call: CohereRerankCall, rankin
   describeInHeaders(headers, answer, { outputType: 'float' }, [])
   const results = ranking.slice(0, call.topN).map(({ index, cosine }) => ({ index, relevance_score: Math.max(0, cosine) }))
   const scoredBy = 'Scored by the cosine of embeddings; no cross-encoder has read query and document together.'
-  return jsonReply({ id: call.requestId, results, meta: metaOf(answer, [scoredBy, ...answer.notes]) }, headers)
+  return jsonReply({ id: answer.requestId, results, meta: metaOf(answer, [scoredBy, ...answer.notes]) }, headers)
 }
 
 function metaOf({ tokens }: EmbedAnswer, warnings: readonly string[]) {

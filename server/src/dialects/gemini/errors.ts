@@ -21,6 +21,7 @@ const statuses: Partial<Record<ErrorCode, GoogleStatus>> = {
   credits_not_found: notFound,
   method_not_allowed: [405, 'UNIMPLEMENTED'],
   space_mismatch: [400, 'FAILED_PRECONDITION'],
+  idempotency_key_reused: [400, 'FAILED_PRECONDITION'],
   receive_timeout: [408, 'DEADLINE_EXCEEDED'],
   client_closed: [499, 'CANCELLED'],
   insufficient_credits: [402, 'RESOURCE_EXHAUSTED'],

@@ -85,7 +85,7 @@ export interface Ranking {
   readonly truncated: readonly string[]
 }
 
-export function encodeRerank(answer: EmbedAnswer, call: RerankCall, { ranking, truncated }: Ranking, requestId: string): WireReply {
+export function encodeRerank(answer: EmbedAnswer, call: RerankCall, { ranking, truncated }: Ranking): WireReply {
   const results = ranking.slice(0, call.topN).map(({ index, cosine }) => ({
     index,
     relevance_score: Math.max(0, cosine),
@@ -93,7 +93,7 @@ export function encodeRerank(answer: EmbedAnswer, call: RerankCall, { ranking, t
   }))
   const tokens = { input_tokens: answer.tokens }
   const body = {
-    id: requestId,
+    id: answer.requestId,
     results,
     scored_by: 'embedding_cosine',
     ...about(answer, truncated),

@@ -18,6 +18,7 @@ const kinds: Partial<Record<ErrorCode, OpenAiKind>> = {
   permission_denied: { type: invalidRequest, code: 'permission_denied' },
   model_not_found: { type: invalidRequest, code: 'model_not_found' },
   space_mismatch: { type: invalidRequest, code: 'space_mismatch' },
+  idempotency_key_reused: { type: invalidRequest, code: 'idempotency_key_reused' },
   insufficient_credits: { type: 'insufficient_quota', code: 'insufficient_quota', status: 429 },
   rate_limited: { type: 'requests', code: 'rate_limit_exceeded' },
   overloaded: { type: 'server_error', code: 'server_is_overloaded', status: 503 },

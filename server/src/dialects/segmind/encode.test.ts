@@ -10,6 +10,7 @@ const report = { tokensSeen: 3, tokensUsed: 3, truncated: false, windows: 1 }
 
 function answerOf(vectors: readonly Float32Array[], more: Partial<EmbedAnswer> = {}): EmbedAnswer {
   return {
+    requestId: 'req_a',
     model: 'm',
     space: 'm/1',
     vectors,
