@@ -21,6 +21,8 @@ export interface Call {
   readonly body?: unknown
   readonly pinnedSpace?: string | undefined
   readonly lane?: string | undefined
+  /** Under which the server charges the call once, however often it is sent. Calls that are free have none. */
+  readonly idempotencyKey?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -35,8 +37,9 @@ type Outcome =
   | { readonly error: NearfieldError; readonly again: boolean; readonly retryAfterMs?: number | undefined }
 
 /**
- * Makes calls, and makes them again where that is safe: while the server has not begun to answer, or when it answered that
- * time alone will mend it. An answer of 200 is paid, so one that breaks off or cannot be read is not asked for again.
+ * Makes calls, and makes them again where that can help: when the connection broke, at whatever moment, or when the server answered
+ * that time alone will mend it. A call that is paid has the same key in every attempt, so it is paid once. An answer of 200 that is
+ * complete and cannot be read would be the same again, so it is not asked for.
  */
 export class Calls {
   readonly #settings: CallSettings
@@ -52,7 +55,10 @@ export class Calls {
       const outcome = await this.#attempt(call)
       if ('answer' in outcome) return outcome.answer
       const { error, again, retryAfterMs } = outcome
-      if (!again || attempt > this.#settings.maxRetries || !this.#mayWait(error, retryAfterMs)) throw error
+      if (!again || attempt > this.#settings.maxRetries || !this.#mayWait(error, retryAfterMs)) {
+        error.idempotencyKey = call.idempotencyKey
+        throw error
+      }
       await wait(pauseMs(attempt, retryAfterMs), call.signal)
     }
   }
@@ -77,20 +83,21 @@ export class Calls {
     } catch (thrown) {
       if (thrown instanceof UnexpectedAnswerError) return { error: thrown, again: false }
       if (call.signal?.aborted === true) throw call.signal.reason
-      if (controller.signal.aborted) return { error: tooLate, again: !begun }
+      if (controller.signal.aborted) return { error: tooLate, again: true }
       const place = begun ? `The connection to ${baseUrl} broke within the answer` : `There is no connection to ${baseUrl}`
-      return { error: new ConnectionError(`${place}: ${reasonOf(thrown)}`, { cause: thrown }), again: !begun }
+      return { error: new ConnectionError(`${place}: ${reasonOf(thrown)}`, { cause: thrown }), again: true }
     } finally {
       clearTimeout(timer)
       release()
     }
   }
 
-  #send({ path, body, pinnedSpace, lane }: Call, signal: AbortSignal): Promise<Response> {
+  #send({ path, body, pinnedSpace, lane, idempotencyKey }: Call, signal: AbortSignal): Promise<Response> {
     const { apiKey, baseUrl, fetch } = this.#settings
     const headers: Record<string, string> = { accept: 'application/json', 'x-api-key': apiKey }
     if (pinnedSpace !== undefined) headers['x-nearfield-space'] = pinnedSpace
     if (lane !== undefined) headers['x-nearfield-lane'] = lane
+    if (idempotencyKey !== undefined) headers['idempotency-key'] = idempotencyKey
     // A key that follows a redirect may end in other hands.
     const init: RequestInit = { headers, redirect: 'error', signal }
     if (body === undefined) return fetch(baseUrl + path, init)

@@ -1,6 +1,6 @@
 import { usageOf } from './accounting.ts'
 import type { Answer } from './calls.ts'
-import { type AboutTheAnswer, type CallOptions, requestIdOf, type TaskType } from './embed.ts'
+import { type AboutTheAnswer, type PaidCallOptions, requestIdOf, type TaskType } from './embed.ts'
 
 /** What is compared: every text with every text, texts in pairs, or one with several. */
 export type Compared =
@@ -8,7 +8,7 @@ export type Compared =
   | { readonly pairs: readonly (readonly [string, string])[] }
   | { readonly source: string; readonly sentences: readonly string[] }
 
-export interface SimilarityOptions extends CallOptions {
+export interface SimilarityOptions extends PaidCallOptions {
   readonly model?: string | undefined
   /** `SEMANTIC_SIMILARITY` when left out. */
   readonly taskType?: TaskType | undefined
@@ -26,7 +26,7 @@ export interface Similarity<Scores> extends AboutTheAnswer {
   readonly truncated: readonly string[]
 }
 
-export interface RerankOptions extends CallOptions {
+export interface RerankOptions extends PaidCallOptions {
   readonly model?: string | undefined
   /** How many of the best documents to name; all when left out. */
   readonly topN?: number | undefined

@@ -3,6 +3,7 @@ import type { Calls } from './calls.ts'
 import type { OutputType, VectorTypes } from './decode-vector.ts'
 import { type AboutTheAnswer, type EmbeddedTexts, type EmbedOptions, embedTexts } from './embed.ts'
 import { NearfieldError, SpaceMismatchError } from './errors.ts'
+import { idempotencyKey } from './idempotency.ts'
 import { type Stretch, split } from './split.ts'
 import { controllerUnder } from './wait.ts'
 
@@ -42,7 +43,8 @@ export interface ManyEmbeddings<Type extends OutputType> extends Omit<AboutTheAn
 type Settled<Type extends OutputType> = EmbedManyOptions<Type> & { readonly model: string; readonly outputType: Type }
 
 /**
- * Embeds a list of any length, cut into requests of which `concurrency` are under way at once.
+ * Embeds a list of any length, cut into requests of which `concurrency` are under way at once. The key of each is that of the list
+ * and where its texts stand, so the same list, cut alike, is paid once under the same key.
  *
  * The first request that fails for good ends the call: those under way are aborted, no other begins, and its error is
  * thrown with what was delivered in `part`. Once an answer has named its space, the requests after it are pinned there; should
@@ -59,7 +61,15 @@ export async function embedMany<Type extends OutputType>(
   }
   if (texts.length === 0) throw new RangeError('There are no texts to embed')
   const waiting = split(texts, { textsMax: batchTexts, bytesMax: batchBytes })
-  return new Run(calls, texts, options).embed(waiting, concurrency)
+  const key = idempotencyKey(options.idempotencyKey)
+  // The last is the longest: refused before anything is sent.
+  const last = waiting.at(-1)
+  if (last !== undefined) keyOfPart(key, last)
+  return new Run(calls, texts, { ...options, idempotencyKey: key }).embed(waiting, concurrency)
+}
+
+function keyOfPart(key: string | undefined, { from, to }: Stretch): string {
+  return idempotencyKey(`${key}/${from}-${to}`)
 }
 
 class Run<Type extends OutputType> {
@@ -99,7 +109,8 @@ class Run<Type extends OutputType> {
   async #embedStretch(stretch: Stretch, signal: AbortSignal): Promise<void> {
     const { from, to } = stretch
     try {
-      const answer = await embedTexts(this.#calls, this.#texts.slice(from, to), { ...this.#options, space: this.#space, signal })
+      const own = { space: this.#space, idempotencyKey: keyOfPart(this.#options.idempotencyKey, stretch), signal }
+      const answer = await embedTexts(this.#calls, this.#texts.slice(from, to), { ...this.#options, ...own })
       signal.throwIfAborted()
       this.#keep(stretch, answer)
     } catch (error) {
@@ -128,6 +139,7 @@ class Run<Type extends OutputType> {
     for (const [answered, answer] of this.#answers)
       for (const [index, vector] of answer.vectors.entries()) vectors[answered.from + index] = vector
     error.part = { from, to, vectors }
+    error.idempotencyKey = this.#options.idempotencyKey
     if (from > 0) error.message += ` (In the request of texts ${from} to ${to - 1}, which counts them from 0.)`
   }
 

@@ -2,6 +2,7 @@ import { type Usage, usageOf } from './accounting.ts'
 import type { Answer, Calls } from './calls.ts'
 import { decodeVector, type OutputType, type VectorTypes } from './decode-vector.ts'
 import { UnexpectedAnswerError } from './errors.ts'
+import { idempotencyKey } from './idempotency.ts'
 
 /** What a text is embedded for; which of them change the vectors of a model stands in `models()`. */
 export type TaskType =
@@ -20,7 +21,16 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface EmbedOptions<Type extends OutputType = OutputType> extends CallOptions {
+/** Options of calls that are paid. */
+export interface PaidCallOptions extends CallOptions {
+  /**
+   * Names the call: the same call under the same name, made again within a day by whatever program, is paid once. 1 to 255 visible
+   * characters; a random one when left out, which the retries of the call share.
+   */
+  readonly idempotencyKey?: string | undefined
+}
+
+export interface EmbedOptions<Type extends OutputType = OutputType> extends PaidCallOptions {
   /** A model name; that of the client when left out. */
   readonly model?: string | undefined
   readonly taskType?: TaskType | undefined
@@ -70,6 +80,7 @@ export async function embedTexts<Type extends OutputType>(
     body: { input: texts, encoding_format: 'base64', ...fieldsOf(options) },
     pinnedSpace: options.space,
     lane: options.lane,
+    idempotencyKey: idempotencyKey(options.idempotencyKey),
     signal: options.signal,
   })
   const { body } = answer

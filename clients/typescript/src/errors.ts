@@ -30,6 +30,8 @@ export class NearfieldError extends Error {
    * 200; true where the answer was lost on its way or could not be used.
    */
   readonly mayBeBilled: boolean
+  /** The key of the call, where it had one: with the same call and this key, the answer that may have been paid is free. */
+  idempotencyKey: string | undefined
   /** How far `embedMany` came; `undefined` on errors of other calls. */
   part: PartOfMany | undefined
 
@@ -89,6 +91,11 @@ export class SpaceMismatchError extends NearfieldError {
     this.pinned = facts.pinned
     this.space = facts.space
   }
+}
+
+/** 422: the idempotency key was sent before with another request. Only a key of the caller's own can be. */
+export class IdempotencyKeyReusedError extends NearfieldError {
+  override readonly name = 'IdempotencyKeyReusedError'
 }
 
 /** 429, after all retries: the plan's rate limit, or a server at its limit. */

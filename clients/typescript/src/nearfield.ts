@@ -10,21 +10,23 @@ import {
   similarityBody,
 } from './compare.ts'
 import type { OutputType, VectorTypes } from './decode-vector.ts'
-import { type AboutTheAnswer, type CallOptions, type EmbedOptions, embedTexts, fieldsOf } from './embed.ts'
+import { type AboutTheAnswer, type CallOptions, type EmbedOptions, embedTexts, fieldsOf, type PaidCallOptions } from './embed.ts'
 import { type EmbedManyOptions, embedMany, type ManyEmbeddings } from './embed-many.ts'
 import { type Estimate, readEstimate } from './estimate.ts'
+import { idempotencyKey } from './idempotency.ts'
 import { type Model, readModel } from './models.ts'
 import { readTokens, type TokenizeOptions, type Tokens } from './tokenize.ts'
 
 export type { Usage } from './accounting.ts'
 export type { Compared, Ranking, RerankOptions, Similarity, SimilarityOptions } from './compare.ts'
 export type { OutputType, VectorTypes } from './decode-vector.ts'
-export type { AboutTheAnswer, CallOptions, EmbedOptions, TaskType } from './embed.ts'
+export type { AboutTheAnswer, CallOptions, EmbedOptions, PaidCallOptions, TaskType } from './embed.ts'
 export type { EmbedManyOptions, ManyEmbeddings, Progress } from './embed-many.ts'
 export {
   AuthenticationError,
   BadRequestError,
   ConnectionError,
+  IdempotencyKeyReusedError,
   InsufficientCreditsError,
   NearfieldError,
   NotFoundError,
@@ -124,13 +126,13 @@ export class Nearfield {
   similarity(compared: Exclude<Compared, { readonly texts: unknown }>, options?: SimilarityOptions): Promise<Similarity<number[]>>
   async similarity(compared: Compared, options: SimilarityOptions = {}): Promise<Similarity<number[]> | Similarity<number[][]>> {
     const body = similarityBody(compared, { ...options, model: options.model ?? this.#model })
-    return readSimilarity(compared, await this.#calls.make(post('/v1/similarity', body, options)))
+    return readSimilarity(compared, await this.#calls.make(paidPost('/v1/similarity', body, options)))
   }
 
   /** Documents ordered by their nearness to a query. Billed as the embedding of the query and the distinct documents. */
   async rerank(query: string, documents: readonly string[], options: RerankOptions = {}): Promise<Ranking> {
     const { model = this.#model, topN, truncate } = options
-    return readRanking(await this.#calls.make(post('/v1/rerank', { model, query, documents, top_n: topN, truncate }, options)))
+    return readRanking(await this.#calls.make(paidPost('/v1/rerank', { model, query, documents, top_n: topN, truncate }, options)))
   }
 
   /** The tokens of texts, as embedding would read them. Free. */
@@ -164,4 +166,8 @@ const timerMsMax = 2 ** 31 - 1
 
 function post(path: string, body: unknown, { space, signal }: { space?: string | undefined } & CallOptions): Call {
   return { path, body, pinnedSpace: space, signal }
+}
+
+function paidPost(path: string, body: unknown, options: { space?: string | undefined } & PaidCallOptions): Call {
+  return { ...post(path, body, options), idempotencyKey: idempotencyKey(options.idempotencyKey) }
 }

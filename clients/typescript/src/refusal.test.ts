@@ -18,6 +18,7 @@ test.each([
   [409, 'SpaceMismatchError'],
   [413, 'BadRequestError'],
   [415, 'BadRequestError'],
+  [422, 'IdempotencyKeyReusedError'],
   [429, 'RateLimitError'],
   [431, 'BadRequestError'],
   [500, 'ServerError'],

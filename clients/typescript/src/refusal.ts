@@ -2,6 +2,7 @@ import {
   AuthenticationError,
   BadRequestError,
   type ErrorFacts,
+  IdempotencyKeyReusedError,
   InsufficientCreditsError,
   NearfieldError,
   NotFoundError,
@@ -34,6 +35,8 @@ export function refusalOf(response: Response, body: string, pinnedSpace: string 
       return new TimeoutError(message, facts)
     case 409:
       return new SpaceMismatchError(message, { ...facts, pinned: pinnedSpace, space: /would be in "([^"]+)"/.exec(message)?.[1] })
+    case 422:
+      return new IdempotencyKeyReusedError(message, facts)
     case 429:
       return new RateLimitError(message, { ...facts, retryAfterMs: retryAfterMsOf(headers) })
   }

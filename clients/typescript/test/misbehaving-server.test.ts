@@ -36,6 +36,18 @@ describe('what time alone can mend is asked for again', () => {
     expect(double.seen).toHaveLength(3)
   })
 
+  test('an answer of 200 that breaks off: it was paid, and under its key it is not paid again', async () => {
+    double.behave([breakingOff, breakingOff])
+    expect((await client().embed('a')).space).toBe('m/1')
+    expect(double.seen).toHaveLength(3)
+  })
+
+  test('an answer of 200 that does not end', async () => {
+    double.behave([endless])
+    expect((await client({ timeoutMs: 200 }).embed('a')).space).toBe('m/1')
+    expect(double.seen).toHaveLength(2)
+  })
+
   test('an attempt that takes too long', async () => {
     double.behave([silent])
     expect((await client({ timeoutMs: 100 }).embed('a')).space).toBe('m/1')
@@ -62,18 +74,6 @@ describe('what is not safe, or of no use, is never asked for again', () => {
     expect(double.seen).toHaveLength(1)
   })
 
-  test('an answer of 200 that breaks off is paid: the error says so', async () => {
-    double.behave([breakingOff])
-    expect(await errorOf(client().embed('a'))).toMatchObject({ name: 'ConnectionError', mayBeBilled: true })
-    expect(double.seen).toHaveLength(1)
-  })
-
-  test('an answer of 200 that does not end', async () => {
-    double.behave([endless])
-    expect(await errorOf(client({ timeoutMs: 100 }).embed('a'))).toMatchObject({ name: 'TimeoutError', mayBeBilled: true })
-    expect(double.seen).toHaveLength(1)
-  })
-
   test.each(['<!doctype html>', '[]', '{}', '{"embeddings":[]}', '{"embeddings":[{"values":[1]}]}'])('an answer of %s', async (body) => {
     double.behave([(response) => void response.writeHead(200).end(body)])
     expect(await errorOf(client().embed('a'))).toMatchObject({ name: 'UnexpectedAnswerError', mayBeBilled: true })
@@ -89,6 +89,75 @@ describe('what is not safe, or of no use, is never asked for again', () => {
   test('a redirect, which would carry the key elsewhere', async () => {
     double.behave([refusing(307, { location: 'http://127.0.0.1:1/v1/models' })], refusing(307, { location: 'http://127.0.0.1:1/' }))
     expect(await errorOf(client({ maxRetries: 0 }).embed('a'))).toMatchObject({ name: 'ConnectionError' })
+  })
+})
+
+describe('a call that is paid has a key', () => {
+  const keysSeen = () => double.seen.map(({ headers }) => headers['idempotency-key'])
+
+  test('that its retries share, and no other call', async () => {
+    double.behave([resetting, refusing(503, now), breakingOff, answering(), resetting])
+    await client().embed('a')
+    await client().embed('a')
+    const [first, second, third, fourth, ...others] = keysSeen()
+    expect(first).toMatch(/^[0-9a-f]{32}$/)
+    expect([second, third, fourth]).toEqual([first, first, first])
+    expect(others).toHaveLength(2)
+    expect(new Set(others).size).toBe(1)
+    expect(others).not.toContain(first)
+  })
+
+  test('of its caller, if that is wanted', async () => {
+    double.behave([resetting])
+    await client().embed('a', { idempotencyKey: 'document-17' })
+    expect(keysSeen()).toEqual(['document-17', 'document-17'])
+  })
+
+  test('and a request of a list has one made of that of the list and of where its texts stand', async () => {
+    double.behave([resetting])
+    await client().embedMany(['a', 'b', 'c'], { batchTexts: 2, concurrency: 1, idempotencyKey: 'list' })
+    expect(keysSeen()).toEqual(['list/0-2', 'list/0-2', 'list/2-3'])
+    double.behave([])
+    await client().embedMany(['a', 'b', 'c'], { batchTexts: 2, concurrency: 1 })
+    const [one, other] = keysSeen().map(String)
+    expect(one).toMatch(/^[0-9a-f]{32}\/0-2$/)
+    expect(other).toBe(one?.replace('0-2', '2-3'))
+  })
+
+  test('which the error names when it failed for good', async () => {
+    double.behave([], breakingOff)
+    const error = await errorOf(client({ maxRetries: 1 }).embed('a'))
+    expect(error).toMatchObject({ name: 'ConnectionError', mayBeBilled: true, idempotencyKey: keysSeen()[0] })
+    const list = await errorOf(client({ maxRetries: 0 }).embedMany(['a'], { idempotencyKey: 'list' }))
+    expect(list.idempotencyKey).toBe('list')
+  })
+
+  test.each(['', 'a b', 'x'.repeat(256), 'ä'])('%j is none, and nothing is sent', async (idempotencyKey) => {
+    double.behave([])
+    await expect(client().embed('a', { idempotencyKey })).rejects.toThrow(TypeError)
+    await expect(client().embedMany(['a'], { idempotencyKey })).rejects.toThrow(TypeError)
+    await expect(client().rerank('a', ['b'], { idempotencyKey })).rejects.toThrow(TypeError)
+    await expect(client().similarity({ texts: ['a'] }, { idempotencyKey })).rejects.toThrow(TypeError)
+    expect(double.seen).toHaveLength(0)
+  })
+
+  test('and none that is free', async () => {
+    double.behave([], refusing(400))
+    await errorOf(client().tokenize(['a']))
+    await errorOf(client().estimate(['a']))
+    await errorOf(client().models())
+    await errorOf(client().credits())
+    expect(keysSeen()).toEqual([undefined, undefined, undefined, undefined])
+  })
+
+  test('where the platform has no source of randomness of its own, too', async () => {
+    double.behave([])
+    vi.stubGlobal('crypto', undefined)
+    await client()
+      .embedMany(['a', 'b'], { batchTexts: 1 })
+      .finally(() => vi.unstubAllGlobals())
+    await client().embed('a')
+    expect(new Set(keysSeen()).size).toBe(3)
   })
 })
 

@@ -175,3 +175,45 @@ async function errorOf(call: Promise<unknown>): Promise<NearfieldError> {
 async function untilItFails(call: () => Promise<unknown>): Promise<void> {
   for (let count = 0; count < 1_000; count++) await call()
 }
+
+describe('an answer that is lost on its way', () => {
+  /** Fetches, and loses the first answers of 200 after the server has sent them. */
+  const losing = (times: number) => {
+    let left = times
+    return async (url: string, init: RequestInit) => {
+      const response = await fetch(url, init)
+      await response.clone().arrayBuffer()
+      if (response.ok && left-- > 0) throw new TypeError('fetch failed')
+      return response
+    }
+  }
+
+  const spent = async () => (await server.books()).usage
+
+  test('is asked for again and paid once, with the same vector', async () => {
+    const before = await spent()
+    const { vector, usage } = await client({ fetch: losing(2) }).embed('lost')
+    expect(await spent()).toBe(before + 1)
+    expect((await client().embed('lost')).vector).toEqual(vector)
+    expect(usage.cost).toBeGreaterThan(0)
+  })
+
+  test('in a list, a comparison and an order of documents as well', async () => {
+    const before = await spent()
+    await client({ fetch: losing(3) }).embedMany(words.slice(0, 6), { batchTexts: 2 })
+    await client({ fetch: losing(1) }).similarity({ texts: ['a', 'b'] })
+    await client({ fetch: losing(1) }).rerank('a', ['b'])
+    expect(await spent()).toBe(before + 5)
+  })
+
+  test('a list that is embedded again by another program under its key is paid once', async () => {
+    const before = await spent()
+    const idempotencyKey = crypto.randomUUID()
+    const first = await client().embedMany(words.slice(0, 4), { batchTexts: 2, idempotencyKey })
+    const again = await client().embedMany(words.slice(0, 4), { batchTexts: 2, idempotencyKey })
+    expect(again.vectors).toEqual(first.vectors)
+    expect(await spent()).toBe(before + 2)
+    const other = client().embedMany(words.slice(4, 8), { batchTexts: 2, idempotencyKey, concurrency: 1 })
+    await expect(other).rejects.toMatchObject({ name: 'IdempotencyKeyReusedError', status: 422, mayBeBilled: false })
+  })
+})
