@@ -35,6 +35,8 @@ export interface Config {
     /** From arrival to answer; past it the caller gets 504. */
     readonly deadlineMs: number
     readonly keepAliveTimeoutMs: number
+    /** Whose pages a browser lets read the answers, such as `https://app.example`; none by default. */
+    readonly corsOrigins: readonly string[]
     /** Who may read the figures for Prometheus: keys with that scope, everybody, nobody. */
     readonly metrics: 'key' | 'open' | 'off'
     /** How long /readyz says no before connections are refused, so that a load balancer notices first. */
@@ -259,6 +261,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
       headersTimeoutMs: 5_000,
       deadlineMs: whole('NEARFIELD_DEADLINE_MS', 25_000, 50, 600_000),
       keepAliveTimeoutMs: 72_000,
+      corsOrigins: origins(environment, 'NEARFIELD_CORS_ORIGINS'),
       metrics: oneOf(environment, 'NEARFIELD_METRICS', metricsAccess, 'key'),
       drainNoticeMs: whole('NEARFIELD_DRAIN_NOTICE_MS', 0, 0, 60_000),
       drainTimeoutMs: 25_000,
@@ -394,6 +397,14 @@ function cacheBytes(bytes: number): number {
 
 function names(text: string): readonly string[] {
   return text.split(',').flatMap((name) => name.trim() || [])
+}
+
+/** Exact origins only: any page would do with a wildcard, also one of a stranger whom the browser can bring to an inner network. */
+function origins(environment: Environment, variable: string): readonly string[] {
+  const entries = names(environment[variable] ?? '')
+  const wrong = entries.find((entry) => !/^https?:$/.test(URL.parse(entry)?.protocol ?? '') || new URL(entry).origin !== entry)
+  if (wrong === undefined) return entries
+  throw new ConfigError(`${variable} holds "${wrong}"; every entry must be an origin without a path, such as https://app.example.`)
 }
 
 /** A list such as `text-embedding-3-small=all-minilm-l6-v2`. */

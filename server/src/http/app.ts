@@ -7,6 +7,7 @@ import { NearfieldError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { RequestRecord, Telemetry } from '../telemetry.ts'
 import type { Clock } from '../time.ts'
+import { allowOrigins } from './cross-origin.ts'
 import { catalogued, cataloguedParserError } from './fastify-error.ts'
 import { retryHeaders } from './rate-limit-headers.ts'
 import { readBodiesStrictly, refuseEncodedBody } from './read-body.ts'
@@ -72,8 +73,12 @@ export function createApp(surroundings: AppSurroundings): FastifyInstance {
   app.decorateRequest('arrivedMs', 0)
   app.decorateRequest('principal', undefined)
   app.decorateRequest('facts', undefined)
-  app.addHook('onRequest', (request, reply, done) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     request.arrivedMs = clock.monotonicMs()
+    done()
+  })
+  allowOrigins(app, http.corsOrigins)
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     try {
       // Node would refuse this itself, but without a word.
