@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DataFolder, freshDataFolder } from '../../test/data-folder.ts'
 import { addAccount, newCharge, openTestDatabase, spend } from '../../test/invariants/money-rooms.ts'
-import { movesMoney } from '../../test/invariants/unreliable-database.ts'
+import { movesMoney, UnreliableDatabase } from '../../test/invariants/unreliable-database.ts'
 import { type Config, readConfig } from '../config.ts'
 import { type Database, openDatabase } from '../storage/database.ts'
+import { DatabaseError } from '../storage/safe-error.ts'
 import { systemClock } from '../time.ts'
 import { checkLedger } from './check-ledger.ts'
 import { createBilling } from './create-billing.ts'
@@ -123,6 +124,33 @@ describe('a charge', () => {
     expect(await billing.credits(principal.accountId)).toEqual({ paid: 98n, free: 0n })
     await using all = await billing.reserve(principal, newCharge(98n))
     expect(all.charge.cost).toBe(98n)
+    await expectRightBooks()
+  })
+})
+
+describe('a charge whose answer was lost', () => {
+  test('and that cannot be looked up either is refused as unavailable, and taken back', async () => {
+    const { principal } = await openBilling(100n)
+    const unreliable = new UnreliableDatabase(database)
+    let lookups = 0
+    const blind: Database = {
+      ...database,
+      query: (statement, values) => {
+        if (statement.name !== 'find charges') return unreliable.query(statement, values)
+        lookups++
+        return Promise.reject(new DatabaseError(statement.name, undefined, undefined))
+      },
+    }
+    {
+      await using billing = await createBilling({ database: blind, config: readConfig({}).config, clock: systemClock })
+      await spend(billing, principal, newCharge(1n))
+      await using reservation = await billing.reserve(principal, newCharge(30n))
+      unreliable.loseNext('after')
+      await expect(reservation.post()).rejects.toMatchObject({ code: 'unavailable' })
+      expect(lookups).toBe(1)
+    }
+    await using billing = await createBilling({ database, config: readConfig({}).config, clock: systemClock })
+    expect(await billing.credits(principal.accountId)).toEqual({ paid: 99n, free: 0n })
     await expectRightBooks()
   })
 })

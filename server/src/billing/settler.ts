@@ -335,7 +335,13 @@ export class Settler implements AsyncDisposable {
   async #answer(charges: readonly PendingCharge[], row: ChargedAccount | undefined): Promise<void> {
     if (charges.length === 0) return
     const repeated = row?.charged !== charges.length
-    const known = repeated ? await this.#knownCharges(charges) : undefined
+    let known: ((charge: AccountCharge) => boolean) | undefined
+    try {
+      known = repeated ? await this.#knownCharges(charges) : undefined
+    } catch (error) {
+      this.#doubt(charges, error)
+      return
+    }
     // Each request sees the balance as it stood after its own charge, not after those behind it.
     let remaining = row?.balance ?? 0n
     for (const pending of charges.toReversed()) {
@@ -358,7 +364,7 @@ export class Settler implements AsyncDisposable {
 
   /** Which of these charges stand in the ledger just as they are. */
   async #knownCharges(charges: readonly PendingCharge[]): Promise<(charge: AccountCharge) => boolean> {
-    const rows = await this.#store.findCharges(charges.map((pending) => pending.charge.requestId)).catch(() => [])
+    const rows = await this.#store.findCharges(charges.map((pending) => pending.charge.requestId))
     const byId = new Map(rows.map((row) => [row.request_id, row]))
     return (charge) => {
       const row = byId.get(charge.requestId)
@@ -367,16 +373,21 @@ export class Settler implements AsyncDisposable {
   }
 
   #fail(charges: readonly PendingCharge[], accounts: ReadonlySet<AccountCredit>, error: unknown): void {
-    const unknown = error instanceof NearfieldError && error.retryable
-    for (const pending of charges) {
-      this.#account(pending.charge.accountId).reserved -= pending.charge.cost
-      if (unknown) this.#doubtful.push(pending.charge)
-      pending.reject(error)
-    }
+    for (const { charge } of charges) this.#account(charge.accountId).reserved -= charge.cost
+    this.#doubt(charges, error)
     for (const account of accounts) {
       account.releasing = false
       account.givesBack = false
       for (const reservation of account.waiting.splice(0)) reservation.refuse(error)
+    }
+  }
+
+  /** Refuses charges; those that may stand although nobody can say so will be taken back. */
+  #doubt(charges: readonly PendingCharge[], error: unknown): void {
+    const unknown = error instanceof NearfieldError && error.retryable
+    for (const { charge, reject } of charges) {
+      if (unknown) this.#doubtful.push(charge)
+      reject(error)
     }
   }
 
