@@ -1,0 +1,60 @@
+import type { TaskType } from '../embedding/request.ts'
+
+/** One text for another machine, with all that decides its vector there. */
+export interface UpstreamText {
+  readonly text: string
+  /** Left out where the upstream has no place for it, or the caller named none. */
+  readonly taskType?: TaskType
+  readonly title?: string
+}
+
+/** What one call to another machine gave. */
+export interface UpstreamReply {
+  /** `[texts]`, in the order of the texts: as many as were sent, all of the deployment's full length, every number finite. */
+  readonly vectors: readonly Float32Array[]
+  /** Tokens of all texts together as the upstream counted them; `undefined` where it does not say. */
+  readonly tokens: number | undefined
+}
+
+/**
+ * One deployment of one model on other machines: a single call, without pacing, retries or failover, which stand around it.
+ * A reply that is not exactly one whole vector per text is an error, never a shorter list.
+ */
+export interface Provider {
+  /** Most texts of one call. */
+  readonly textsMax: number
+  /** @throws UpstreamError; an aborted signal rejects with its reason */
+  embed(texts: readonly UpstreamText[], signal: AbortSignal): Promise<UpstreamReply>
+}
+
+/** Why a call to another machine gave no vectors. */
+export type UpstreamFailure =
+  /** It says that it is asked too often, or that a quota is used up. */
+  | 'rate_limited'
+  /** It failed, could not be reached, or broke off: the same call may succeed later. */
+  | 'unavailable'
+  /** No answer within the time of a call. */
+  | 'timed_out'
+  /** It will not have our key, or not this model: an operator must act. */
+  | 'refused'
+  /** It will not have this text, whoever asks. */
+  | 'invalid_text'
+  /** It answered, but not with one whole vector per text. */
+  | 'wrong_answer'
+
+/** A failed call. Its message is for the log: it names no key and repeats no text. */
+export class UpstreamError extends Error {
+  override readonly name = 'UpstreamError'
+  readonly failure: UpstreamFailure
+  /** HTTP status, where there was one. */
+  readonly status: number | undefined
+  /** How long the upstream wants to be left alone, milliseconds, where it says so. */
+  readonly retryAfterMs: number | undefined
+
+  constructor(failure: UpstreamFailure, message: string, facts: { status?: number; retryAfterMs?: number; cause?: unknown } = {}) {
+    super(message, { cause: facts.cause })
+    this.failure = failure
+    this.status = facts.status
+    this.retryAfterMs = facts.retryAfterMs
+  }
+}
