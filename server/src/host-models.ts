@@ -1,6 +1,7 @@
 import type { Config } from './config.ts'
 import type { Ground } from './context.ts'
 import type { Embedder } from './embedding/embedder.ts'
+import { prepare } from './embedding/prepare.ts'
 import { spaceName } from './embedding/space.ts'
 import { type CompileOrder, compileApart } from './inference/compile-apart.ts'
 import { type Engine, type GateSubject, startEngine } from './inference/engine.ts'
@@ -172,7 +173,11 @@ function loadedAs(
   embedder: Embedder,
 ): LoadedModel {
   const facts = spaceFacts(deployment, compiled, rotation)
-  return { tokenizer, embedder, rotation, space: (dimensions) => spaceName(facts, dimensions) }
+  return {
+    ...{ tokenizer, embedder, rotation },
+    prepare: (request, asked) => prepare(request, asked, tokenizer),
+    space: (dimensions) => spaceName(facts, dimensions),
+  }
 }
 
 /** Makes the graphs of a model, or finds them. @throws ModelError */

@@ -2,7 +2,6 @@ import type { RateLimitState } from './access/access.ts'
 import { costOf } from './billing/price.ts'
 import type { Billing } from './billing/reservation.ts'
 import { cachedTokens } from './cache/cached-tokens.ts'
-import { prepare } from './embedding/prepare.ts'
 import type { EmbedRequest, InputReport } from './embedding/request.ts'
 import { answerSpace, requireSpace } from './embedding/space.ts'
 import { NearfieldError } from './errors.ts'
@@ -16,6 +15,8 @@ export interface Estimate {
   readonly reports: readonly InputReport[]
   readonly notes: readonly string[]
   readonly tokens: number
+  /** Whether they were not counted but estimated. */
+  readonly tokensEstimated: boolean
   /** How many of them are of texts whose vectors the account has in the cache. */
   readonly cachedTokens: number
   readonly cost: NanoDollars
@@ -43,7 +44,7 @@ export async function serveEstimate(request: EmbedRequest, caller: Caller, servi
   access.authorize(principal, deployment)
   const rateLimit = access.countRequest(principal)
   using model = await lease(caller)
-  const prepared = await prepare(request, deployment, model.tokenizer)
+  const prepared = await model.prepare(request, deployment)
   const answeredSpace = answerSpace(model, prepared)
   requireSpace(caller.pinnedSpace, answeredSpace)
   const { accountId } = principal
@@ -53,8 +54,8 @@ export async function serveEstimate(request: EmbedRequest, caller: Caller, servi
   const cost = costOf(deployment.name, counts, clock.now())
   const balance = await balanceOf(billing, accountId)
   signal.throwIfAborted()
-  const unknown = prepared.sequences.filter((_, index) => known.vectors[index] === undefined)
-  const unknownTokens = unknown.reduce((sum, { length }) => sum + length, 0)
+  const unknown = prepared.sequenceTokens.filter((_, index) => known.vectors[index] === undefined)
+  const unknownTokens = unknown.reduce((sum, tokens) => sum + tokens + prepared.specialTokens, 0)
   const predictedWaitMs = unknown.length === 0 ? 0 : model.embedder.predictedWaitMs?.(accountId, unknownTokens, unknown.length)
   const { remaining } = access.tokensLeft(principal)
   return {
@@ -63,6 +64,7 @@ export async function serveEstimate(request: EmbedRequest, caller: Caller, servi
     reports: prepared.reports,
     notes: prepared.warnings,
     ...counts,
+    tokensEstimated: prepared.estimated,
     cost,
     balance,
     predictedWaitMs,

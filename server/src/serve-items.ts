@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { RateLimitState } from './access/access.ts'
-import { charactersPerTurn, prepare } from './embedding/prepare.ts'
+import { charactersPerTurn } from './embedding/prepare.ts'
 import type { EmbedRequest, InputReport, OutputType, TaskType, Truncate } from './embedding/request.ts'
 import { answerSpace, requireSpace } from './embedding/space.ts'
 import { type ErrorCode, NearfieldError } from './errors.ts'
@@ -98,7 +98,7 @@ async function checkItems(request: ItemsRequest, caller: Caller, { models, acces
 
   async function check(item: Item, index: number, loaded: LoadedModel): Promise<Embeddable | NearfieldError> {
     try {
-      const prepared = await prepare(embedRequest(request, [{ item }]), deployment, loaded.tokenizer)
+      const prepared = await loaded.prepare(embedRequest(request, [{ item }]), deployment)
       const itemSpace = answerSpace(loaded, prepared)
       requireSpace(caller.pinnedSpace, itemSpace)
       return { item, space: itemSpace }

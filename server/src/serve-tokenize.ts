@@ -1,13 +1,21 @@
 import type { RateLimitState } from './access/access.ts'
-import type { Tokenizer } from './embedding/embedder.ts'
-import { type Prepared, prepare } from './embedding/prepare.ts'
+import type { Sequence, Tokenizer } from './embedding/embedder.ts'
+import type { Prepared } from './embedding/prepare.ts'
 import type { EmbedRequest, InputReport } from './embedding/request.ts'
 import { unpaddedDimensions } from './embedding/unpadded-dimensions.ts'
-import type { Caller, Services } from './serve.ts'
+import { NearfieldError } from './errors.ts'
+import type { Caller, LoadedModel, Services } from './serve.ts'
 
 export interface TokenizeRequest extends Omit<EmbedRequest, 'dimensions'> {
   /** Whether `ids` hold what the model wants around every text, such as `[CLS]`. */
   readonly addSpecialTokens: boolean
+}
+
+export interface TokenCounts {
+  readonly reports: readonly InputReport[]
+  /** Whether they were not counted but estimated. */
+  readonly estimated: boolean
+  readonly rateLimit: RateLimitState
 }
 
 export interface TokenizedInput {
@@ -29,28 +37,54 @@ export interface Tokenized {
 
 /**
  * The tokens of the texts as an embedding request would read them. Free, but counted as a request.
- * @throws NearfieldError as `serve` does before it takes money
+ * @throws NearfieldError as `serve` does before it takes money; `invalid_request` for a model whose tokens only another machine knows
  */
 export async function serveTokenize(request: TokenizeRequest, caller: Caller, services: Services): Promise<Tokenized> {
-  const { access, models } = services
+  return whilePrepared(request, caller, services, (prepared, { tokenizer }, rateLimit) => {
+    const { model, name } = prepared.deployment
+    if (tokenizer === undefined) {
+      throw new NearfieldError(
+        'invalid_request',
+        `The tokens of ${name} are cut by another service, which does not show them. POST /v1/estimate says how many there are, roughly.`,
+        { details: { field: 'model' } },
+      )
+    }
+    return {
+      model: model.name,
+      pieceOf: (id) => tokenizer.piece?.(id),
+      specialIds: new Set([...tokenizer.startIds, ...tokenizer.endIds]),
+      inputs: readTokens(prepared, tokenizer, request.addSpecialTokens),
+      notes: prepared.warnings,
+      rateLimit,
+    }
+  })
+}
+
+/** How many tokens each text has, whatever knows it; an estimate where only another machine can count. @throws NearfieldError as `serve` does before it takes money */
+export function serveTokenCounts(request: Omit<EmbedRequest, 'dimensions'>, caller: Caller, services: Services): Promise<TokenCounts> {
+  return whilePrepared(request, caller, services, ({ reports, estimated }, _model, rateLimit) => ({ reports, estimated, rateLimit }))
+}
+
+async function whilePrepared<Result>(
+  request: Omit<EmbedRequest, 'dimensions'>,
+  caller: Caller,
+  { access, models }: Services,
+  read: (prepared: Prepared<Sequence>, model: LoadedModel, rateLimit: RateLimitState) => Result,
+): Promise<Result> {
   const { deployment, lease } = await models.find(request.deployment)
   access.authorize(caller.principal, deployment)
   const rateLimit = access.countRequest(caller.principal)
   using model = await lease(caller)
-  const prepared = await prepare({ ...request, dimensions: unpaddedDimensions(deployment) }, deployment, model.tokenizer)
+  const prepared = await model.prepare({ ...request, dimensions: unpaddedDimensions(deployment) }, deployment)
   caller.signal.throwIfAborted()
-  const { tokenizer } = model
-  return {
-    model: deployment.model.name,
-    pieceOf: (id) => tokenizer.piece?.(id),
-    specialIds: new Set([...tokenizer.startIds, ...tokenizer.endIds]),
-    inputs: readTokens(prepared, tokenizer, request.addSpecialTokens),
-    notes: prepared.warnings,
-    rateLimit,
-  }
+  return read(prepared, model, rateLimit)
 }
 
-function readTokens({ reports, contents }: Prepared, { startIds, endIds }: Tokenizer, addSpecialTokens: boolean): TokenizedInput[] {
+function readTokens(
+  { reports, contents }: Prepared<Sequence>,
+  { startIds, endIds }: Tokenizer,
+  addSpecialTokens: boolean,
+): TokenizedInput[] {
   return reports.map((report, index) => {
     const content = Array.from(contents[index] ?? [])
     return { ids: addSpecialTokens ? [...startIds, ...content, ...endIds] : content, report }

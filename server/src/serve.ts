@@ -7,9 +7,9 @@ import { cachedTokens } from './cache/cached-tokens.ts'
 import { runUnknown } from './cache/run-unknown.ts'
 import type { CacheUse, VectorCache } from './cache/vector-cache.ts'
 import type { Turn } from './embedding/dimensions.ts'
-import type { Embedder, Lane, Tokenizer } from './embedding/embedder.ts'
+import type { Embedder, Lane, Sequence, Tokenizer } from './embedding/embedder.ts'
 import { finish } from './embedding/finish.ts'
-import { type Prepared, prepare } from './embedding/prepare.ts'
+import type { Prepared } from './embedding/prepare.ts'
 import type { EmbedRequest, EmbedTimings, InputReport } from './embedding/request.ts'
 import { answerSpace, requireSpace } from './embedding/space.ts'
 import type { Deployment } from './models/model.ts'
@@ -60,10 +60,13 @@ export interface ServedModel {
   readonly lease: (wish: Pick<Caller, 'signal' | 'deadlineMs'>) => ModelLease | Promise<ModelLease>
 }
 
-/** What computes the vectors of a loaded model. */
+/** What computes the vectors of a loaded model, here or on other machines. */
 export interface LoadedModel {
-  readonly tokenizer: Tokenizer
-  readonly embedder: Embedder
+  /** Reads a request as its embedder wants it. @throws NearfieldError `invalid_request`, `input_too_long` */
+  prepare(request: EmbedRequest, deployment: Deployment): Promise<Prepared<Sequence>>
+  /** What cuts its texts into tokens; `undefined` where only another machine can. */
+  readonly tokenizer: Tokenizer | undefined
+  readonly embedder: Embedder<Sequence>
   /** Orders the numbers of its vectors, where something does. */
   readonly rotation: Turn | undefined
   /** Names the vector space of answers with so many dimensions. */
@@ -103,6 +106,8 @@ export interface Served {
   readonly notes: readonly string[]
   /** Billed tokens over all inputs. */
   readonly tokens: number
+  /** Whether they were not counted but estimated. */
+  readonly tokensEstimated: boolean
   /** How many of them are of texts whose vectors were cached. */
   readonly cachedTokens: number
   readonly cost: NanoDollars
@@ -137,7 +142,7 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   const askedMs = clock.monotonicMs()
   using model = await lease(caller)
   const startMs = clock.monotonicMs()
-  const prepared = await prepare(request, deployment, model.tokenizer)
+  const prepared = await model.prepare(request, deployment)
   const answeredSpace = answerSpace(model, prepared)
   requireSpace(caller.pinnedSpace, answeredSpace)
   access.countTokens(principal, prepared.tokensBilled)
@@ -173,6 +178,7 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
     vectors,
     reports: prepared.reports,
     ...chargedFor(charge, receipt, answeredSpace, prepared.warnings),
+    tokensEstimated: prepared.estimated,
     rateLimit,
     timings: {
       tokenizeMs: preparedMs - startMs,
@@ -183,7 +189,7 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   }
 }
 
-function chargeFor({ deployment, reports, tokensBilled }: Prepared, cached: number, requestId: string, nowMs: number): Charge {
+function chargeFor({ deployment, reports, tokensBilled }: Prepared<Sequence>, cached: number, requestId: string, nowMs: number): Charge {
   const counts = { tokens: tokensBilled, cachedTokens: cached }
   return { requestId, deployment: deployment.name, inputs: reports.length, ...counts, cost: costOf(deployment.name, counts, nowMs) }
 }

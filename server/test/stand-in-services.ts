@@ -3,6 +3,7 @@ import type { Principal } from '../src/access/principal.ts'
 import type { Billing, Charge } from '../src/billing/reservation.ts'
 import { createVectorCache } from '../src/cache/vector-cache.ts'
 import type { Embedder, Tokenizer } from '../src/embedding/embedder.ts'
+import { prepare } from '../src/embedding/prepare.ts'
 import { NearfieldError } from '../src/errors.ts'
 import { deploymentsOf } from '../src/models/catalogue.ts'
 import type { Caller, LoadedModel, Models, Services } from '../src/serve.ts'
@@ -58,6 +59,7 @@ export function standInServices(embedder: Embedder = hashingEmbedder, clock: Clo
     credits: async () => ({ paid: 0n, free: balance }),
   }
   const models = alwaysLoaded({
+    prepare: (request, deployment) => prepare(request, deployment, bytesTokenizer),
     tokenizer: bytesTokenizer,
     embedder,
     rotation: undefined,

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { Sequence } from '../embedding/embedder.ts'
 
 /** Where a vector may be found again. */
 export interface KeyScope {
@@ -19,8 +20,15 @@ export function keyPrefix({ space, accountId }: KeyScope, sharedByAccounts: bool
   return digest(JSON.stringify([space, sharedByAccounts ? null : accountId]))
 }
 
-/** The key of a token sequence, `keyBytes` long: SHA-256 over the prefix and the ids, so that no text can be read from it. */
-export function cacheKey(prefix: Buffer, sequence: Int32Array): Buffer {
+/**
+ * The key of a sequence, `keyBytes` long: SHA-256 over the prefix and all that decides its vector, so that no text can be
+ * read from it. Of one space all sequences are token ids, or all are texts, so the two are never taken for each other.
+ */
+export function cacheKey(prefix: Buffer, sequence: Sequence): Buffer {
+  if (!(sequence instanceof Int32Array)) {
+    const { text, taskType = null, title = null } = sequence
+    return digest(Buffer.concat([prefix, Buffer.from(JSON.stringify([text, taskType, title]))]))
+  }
   const bytes = keyBytes + sequence.byteLength
   const input = bytes <= scratch.length ? scratch.subarray(0, bytes) : new Uint8Array(bytes)
   input.set(prefix)

@@ -1,4 +1,4 @@
-import type { Embedder, EmbedOptions, EmbedOutcome } from '../embedding/embedder.ts'
+import type { Embedder, EmbedOptions, EmbedOutcome, Sequence } from '../embedding/embedder.ts'
 import { NearfieldError } from '../errors.ts'
 import type { Known } from './vector-cache.ts'
 
@@ -6,9 +6,9 @@ import type { Known } from './vector-cache.ts'
  * The vectors of all sequences, in order, computing only those that are not known.
  * @throws NearfieldError as the embedder does, and `engine_failed` when it gives too few vectors or too many
  */
-export async function runUnknown(
-  embedder: Embedder,
-  sequences: readonly Int32Array[],
+export async function runUnknown<Of extends Sequence>(
+  embedder: Embedder<Of>,
+  sequences: readonly Of[],
   known: readonly Known[],
   options: EmbedOptions,
 ): Promise<EmbedOutcome> {

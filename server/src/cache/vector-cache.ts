@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Config } from '../config.ts'
+import type { Sequence } from '../embedding/embedder.ts'
 import { cacheKey, type KeyScope, keyPrefix } from './cache-key.ts'
 import { VectorMemory } from './vector-memory.ts'
 
@@ -17,8 +18,8 @@ export type Known = Float32Array | undefined
  * every size, encoding and output type, and an answer from the cache goes the way of any other.
  */
 export interface VectorCache extends AsyncDisposable {
-  /** What is known of these token sequences. Never fails: what cannot be looked up is not known. */
-  lookup(scope: KeyScope, sequences: readonly Int32Array[], use: CacheUse): Promise<Lookup>
+  /** What is known of these sequences. Never fails: what cannot be looked up is not known. */
+  lookup(scope: KeyScope, sequences: readonly Sequence[], use: CacheUse): Promise<Lookup>
   stats(): CacheStats
 }
 

@@ -1,19 +1,33 @@
+import type { TaskType } from './request.ts'
+
+/** A whole text for another machine, with all that decides its vector there. */
+export interface WholeText {
+  readonly text: string
+  /** Left out where the upstream has no place for it, or the caller named none. */
+  readonly taskType?: TaskType
+  readonly title?: string
+}
+
+/** What is embedded, and found again in the cache: token ids that already carry their special tokens, or a text for another machine. */
+export type Sequence = Int32Array | WholeText
+
 /**
  * The port between the product and whatever computes vectors. `inference/` implements it with this machine,
  * `upstream/` with other machines. The contract:
  *
  * - one vector per sequence, in order, or an error for all of them; never a shorter list;
- * - the bits of a vector depend on its own token ids alone, not on batch mates, position or load;
- * - every returned vector is unit length and finite.
+ * - every returned vector is finite and of the model's own length; on this machine of unit length;
+ * - on this machine the bits of a vector depend on its own token ids alone, not on batch mates, position or load.
+ *
+ * `Of` is what it takes: a model's embedder is given what the same model prepared, nothing else.
  */
-export interface Embedder {
+export interface Embedder<Of extends Sequence = Int32Array> {
   /**
-   * Embeds token sequences that already carry their special tokens.
    * @throws NearfieldError `overloaded` when it would be answered too late, with the time to come back, `payload_too_large`
-   * when that is never, `deadline_exceeded` when the deadline passes first, `engine_failed` when the sequence failed twice;
-   * an aborted signal rejects with its reason.
+   * when that is never, `deadline_exceeded` when the deadline passes first, `engine_failed` when the sequence failed for good,
+   * `invalid_request` when another machine will not have a text; an aborted signal rejects with its reason.
    */
-  run(sequences: readonly Int32Array[], options: EmbedOptions): Promise<EmbedOutcome>
+  run(sequences: readonly Of[], options: EmbedOptions): Promise<EmbedOutcome>
   /** Milliseconds until a call of that size would be answered if it came now; `undefined` while the speed is unknown. */
   predictedWaitMs?(accountId: string, tokens: number, sequences?: number): number | undefined
 }
@@ -33,7 +47,7 @@ export interface EmbedOptions {
 }
 
 export interface EmbedOutcome {
-  /** `[sequences]` vectors of the model's own length, unit length. Others may share them: they must not be changed. */
+  /** `[sequences]` vectors of the model's own length. Others may share them: they must not be changed. */
   readonly vectors: readonly Float32Array[]
   /** Milliseconds between arrival and the start of the last batch that held one of the sequences. */
   readonly queueMs: number

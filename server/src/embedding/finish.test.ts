@@ -25,9 +25,11 @@ function prepared(tokens: readonly (readonly number[])[], dimensions: number, re
     unitLength: true,
     reports: tokens.map((windows) => ({ tokensSeen: 0, tokensUsed: 0, truncated: false, windows: windows.length })),
     sequences: tokens.flat().map((count) => new Int32Array(count + 2)),
+    sequenceTokens: tokens.flat(),
     tokensBilled: 0,
     contents: [],
     specialTokens: 2,
+    estimated: false,
     warnings: [],
   }
 }

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { NearfieldError } from '../errors.ts'
 import { reduceDimensions, type Turn } from './dimensions.ts'
+import type { Sequence } from './embedder.ts'
 import { normalize } from './normalize.ts'
 import type { Prepared } from './prepare.ts'
 
@@ -17,9 +18,9 @@ const productsAtOnce = 4_718_592
  *
  * @throws NearfieldError `engine_failed` when a window is missing, has a wrong length, or a number is not finite
  */
-export async function finish(prepared: Prepared, windowVectors: readonly Float32Array[], turn?: Turn): Promise<Float32Array[]> {
-  const { deployment, dimensions, unitLength, reports, sequences, specialTokens } = prepared
-  if (windowVectors.length !== sequences.length || windowVectors.some((vector) => vector.length !== deployment.model.dimensions)) {
+export async function finish(prepared: Prepared<Sequence>, windowVectors: readonly Float32Array[], turn?: Turn): Promise<Float32Array[]> {
+  const { deployment, dimensions, unitLength, reports, sequenceTokens } = prepared
+  if (windowVectors.length !== sequenceTokens.length || windowVectors.some((vector) => vector.length !== deployment.model.dimensions)) {
     throw new NearfieldError('engine_failed', undefined, { cause: new Error('the engine gave vectors of the wrong number or length') })
   }
   const finished: Float32Array[] = []
@@ -27,7 +28,7 @@ export async function finish(prepared: Prepared, windowVectors: readonly Float32
   let from = 0
   for (const [input, { windows }] of reports.entries()) {
     if (finished.length > 0 && finished.length % inputsAtOnce === 0) await setImmediate()
-    const pooled = poolByTokens(windowVectors.slice(from, from + windows), sequences.slice(from, from + windows), specialTokens)
+    const pooled = poolByTokens(windowVectors.slice(from, from + windows), sequenceTokens.slice(from, from + windows))
     from += windows
     const size = dimensions[input] ?? deployment.dimensionsDefault
     const reduced = reduceDimensions(pooled, size, turn)
@@ -38,14 +39,14 @@ export async function finish(prepared: Prepared, windowVectors: readonly Float32
 }
 
 /** The mean of the windows, each weighing as much as it has tokens between its special ones. One window is itself. */
-function poolByTokens(vectors: readonly Float32Array[], sequences: readonly Int32Array[], specialTokens: number): Float64Array {
+function poolByTokens(vectors: readonly Float32Array[], tokens: readonly number[]): Float64Array {
   const [first] = vectors
   if (first === undefined) throw new RangeError('an input has no window')
   const pooled = new Float64Array(first)
   if (vectors.length === 1) return pooled
   pooled.fill(0)
   for (const [window, vector] of vectors.entries()) {
-    const weight = (sequences[window]?.length ?? 0) - specialTokens
+    const weight = tokens[window] ?? 0
     for (let index = 0; index < pooled.length; index++) pooled[index] = (pooled[index] ?? 0) + weight * (vector[index] ?? 0)
   }
   // Dividing by the sum of the weights would change no direction, and only the direction is kept.

@@ -1,13 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
 import { NearfieldError } from '../errors.ts'
 import type { Deployment } from '../models/model.ts'
-import type { Tokenizer } from './embedder.ts'
+import type { Sequence, Tokenizer } from './embedder.ts'
 import { promptOf, promptWarnings } from './prompt.ts'
 import type { EmbedRequest, InputReport, OutputType } from './request.ts'
 import { promptLength, splitWindows } from './windows.ts'
 
 /** A request turned into work for a model, with its exact size. */
-export interface Prepared {
+export interface Prepared<Of extends Sequence = Int32Array> {
   readonly deployment: Deployment
   /** Length of each vector to return, `[inputs]`. */
   readonly dimensions: readonly number[]
@@ -18,11 +18,15 @@ export interface Prepared {
   /** The tokens of each input that go into its vector, its prompt included, special tokens not, `[inputs]`. */
   readonly contents: readonly Int32Array[]
   /** The windows of all inputs, in order: `reports[i].windows` of them for input i. What the embedder runs. */
-  readonly sequences: readonly Int32Array[]
+  readonly sequences: readonly Of[]
+  /** Tokens of each, special ones not, `[sequences]`. */
+  readonly sequenceTokens: readonly number[]
   /** Tokens to bill: what goes into the vectors, special tokens once per input. */
   readonly tokensBilled: number
   /** Special tokens of every sequence. */
   readonly specialTokens: number
+  /** Whether tokens were not counted but estimated, because the model's own vocabulary is not here. */
+  readonly estimated: boolean
   /** What the caller asked for and this model cannot give, a sentence each. */
   readonly warnings: readonly string[]
 }
@@ -70,7 +74,11 @@ export async function prepare(request: EmbedRequest, deployment: Deployment, tok
   const specialTokens = specialTokensOf(tokenizer)
   const warnings = warningsOf(request, dimensions, deployment)
   const unitLength = request.normalize !== false
-  return { deployment, dimensions, unitLength, reports, contents, sequences, tokensBilled, specialTokens, warnings }
+  const sequenceTokens = sequences.map(({ length }) => length - specialTokens)
+  return {
+    ...{ deployment, dimensions, unitLength, reports, contents, sequences, sequenceTokens },
+    ...{ tokensBilled, specialTokens, estimated: false, warnings },
+  }
 }
 
 function prepareInput(ids: Int32Array, prompt: string, index: number, request: EmbedRequest, deployment: Deployment, tokenizer: Tokenizer) {

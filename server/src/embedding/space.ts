@@ -1,6 +1,7 @@
 import { NearfieldError } from '../errors.ts'
 import type { Deployment } from '../models/model.ts'
 import type { Turn } from './dimensions.ts'
+import type { Sequence } from './embedder.ts'
 import type { Prepared } from './prepare.ts'
 
 export interface SpaceFacts {
@@ -34,7 +35,7 @@ export function spaceName({ deployment, precision, fingerprint, rotated }: Space
  */
 export function answerSpace(
   model: { space(dimensions: number): string },
-  { dimensions, unitLength, deployment }: Pick<Prepared, 'dimensions' | 'unitLength' | 'deployment'>,
+  { dimensions, unitLength, deployment }: Pick<Prepared<Sequence>, 'dimensions' | 'unitLength' | 'deployment'>,
 ): string {
   const names = Array.from(new Set(dimensions), (size) => {
     return unitLength || size >= deployment.model.dimensions ? model.space(size) : `${model.space(size)}-unscaled`

@@ -16,7 +16,7 @@ import {
 import { decodePredict, vertex } from '../dialects/gemini/vertex.ts'
 import { withoutCollection } from '../dialects/model-name.ts'
 import { NearfieldError } from '../errors.ts'
-import { serveTokenize } from '../serve-tokenize.ts'
+import { serveTokenCounts } from '../serve-tokenize.ts'
 import { authenticateFirst, principalOf } from './authenticated.ts'
 import { answerEmbedding, type EmbeddingScope } from './embeddings.ts'
 import { answerFree } from './free-answers.ts'
@@ -75,9 +75,9 @@ function modelRoutes(app: FastifyInstance, scope: GeminiScope, version: (typeof 
     const inputs = decodeCountTokens(deployment, request.body, limits)
     return answerFree(scope, request, reply, async (caller) => {
       const plain = { deployment, inputs, taskType: 'TASK_TYPE_UNSPECIFIED', outputType: 'float', truncate: 'end' } as const
-      const tokenized = await serveTokenize({ ...plain, addSpecialTokens: false }, caller, services)
-      const tokens = tokenized.inputs.reduce((sum, { report }) => sum + report.tokensSeen, 0)
-      return { rateLimit: tokenized.rateLimit, wire: encodeCountTokens(tokens) }
+      const { reports, rateLimit } = await serveTokenCounts(plain, caller, services)
+      const tokens = reports.reduce((sum, { tokensSeen }) => sum + tokensSeen, 0)
+      return { rateLimit, wire: encodeCountTokens(tokens) }
     })
   })
 

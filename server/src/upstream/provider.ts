@@ -1,12 +1,7 @@
-import type { TaskType } from '../embedding/request.ts'
+import type { WholeText } from '../embedding/embedder.ts'
 
 /** One text for another machine, with all that decides its vector there. */
-export interface UpstreamText {
-  readonly text: string
-  /** Left out where the upstream has no place for it, or the caller named none. */
-  readonly taskType?: TaskType
-  readonly title?: string
-}
+export type UpstreamText = WholeText
 
 /** What one call to another machine gave. */
 export interface UpstreamReply {
