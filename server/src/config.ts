@@ -1,5 +1,9 @@
 import { availableParallelism, totalmem } from 'node:os'
 import path from 'node:path'
+import { ConfigError, countsByName, type Environment, names, namesByName, oneOf, onOff, wholeNumber } from './environment.ts'
+import { readUpstreamSecrets, readUpstreamSettings, type UpstreamSecrets, type UpstreamSettings } from './upstream-settings.ts'
+
+export { ConfigError, type Environment } from './environment.ts'
 
 /**
  * Every setting and every limit of the server, read once at start from the environment. The only reader of
@@ -176,6 +180,7 @@ export interface Config {
     /** Of all files of a model together. */
     readonly modelBytesMax: number
   }
+  readonly upstream: UpstreamSettings
   readonly access: {
     /** How long a looked-up key may be believed without asking the database. */
     readonly keyCacheMs: number
@@ -206,7 +211,7 @@ export interface Config {
 }
 
 /** Settings that must never be logged or shown. Kept apart from `Config` so that printing one cannot print the other. */
-export interface Secrets {
+export interface Secrets extends UpstreamSecrets {
   /** Postgres address with its password; `undefined` means the embedded database in the data folder. */
   readonly databaseUrl: string | undefined
   /** Address of the Valkey or Redis that servers share vectors through, with its password; `undefined` means none. */
@@ -215,18 +220,10 @@ export interface Secrets {
   readonly hubToken: string | undefined
 }
 
-/** A setting the server cannot start with. The message says which, what it was and what is allowed. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-}
-
 const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 const plans = ['free', 'pro', 'unlimited'] as const
 const metricsAccess = ['key', 'open', 'off'] as const
-const onOff = ['on', 'off'] as const
 const precisions = ['int8', 'fp32'] as const
-
-export type Environment = Readonly<Record<string, string | undefined>>
 
 const comparisonLimits = { similarityInputsMax: 128, similarityPairsMax: 1_024, rerankDocumentsMax: 1_000 }
 
@@ -299,14 +296,17 @@ export function readConfig(environment: Environment = process.env): { config: Co
       valkey: { timeoutMs: 50, connectTimeoutMs: 1_000, pauseMs: 5_000, writesMax: 4_096, expiryMs: 7 * 86_400_000 },
     },
     hub: hubSettings(environment),
+    upstream: readUpstreamSettings(environment),
     access: { ...accessLimits, badKeysPerMinuteMax: whole('NEARFIELD_BAD_KEYS_PER_MINUTE_MAX', 20, 1, 1_000_000) },
     storage: storageSettings(environment),
   }
   refuseTooManyThreads(config, cores)
-  return {
-    config: deepFreeze(config),
-    secrets: Object.freeze({ databaseUrl: databaseUrl(environment), valkeyUrl: valkeyUrl(environment), hubToken: hubToken(environment) }),
-  }
+  return { config: deepFreeze(config), secrets: Object.freeze(readSecrets(environment)) }
+}
+
+function readSecrets(environment: Environment): Secrets {
+  const upstream = readUpstreamSecrets(environment)
+  return { ...upstream, databaseUrl: databaseUrl(environment), valkeyUrl: valkeyUrl(environment), hubToken: hubToken(environment) }
 }
 
 function refuseTooManyThreads({ engine }: Config, cores: number): void {
@@ -370,22 +370,6 @@ function storageSettings(environment: Environment): Config['storage'] {
   }
 }
 
-function wholeNumber(environment: Environment, name: string, fallback: number, least: number, most: number): number {
-  const text = environment[name]
-  if (text === undefined || text === '') return fallback
-  const value = Number(text)
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value
-  throw new ConfigError(`${name} is "${text}"; it must be a whole number from ${least} to ${most}. Leave it out for ${fallback}.`)
-}
-
-function oneOf<const Choice extends string>(environment: Environment, name: string, choices: readonly Choice[], fallback: Choice): Choice {
-  const text = environment[name]
-  if (text === undefined || text === '') return fallback
-  const choice = choices.find((candidate) => candidate === text)
-  if (choice !== undefined) return choice
-  throw new ConfigError(`${name} is "${text}"; it must be one of ${choices.join(', ')}. Leave it out for ${fallback}.`)
-}
-
 const cacheBytesLeast = 64 * 1024
 
 function cacheBytes(bytes: number): number {
@@ -395,42 +379,12 @@ function cacheBytes(bytes: number): number {
   )
 }
 
-function names(text: string): readonly string[] {
-  return text.split(',').flatMap((name) => name.trim() || [])
-}
-
 /** Exact origins only: any page would do with a wildcard, also one of a stranger whom the browser can bring to an inner network. */
 function origins(environment: Environment, variable: string): readonly string[] {
   const entries = names(environment[variable] ?? '')
   const wrong = entries.find((entry) => !/^https?:$/.test(URL.parse(entry)?.protocol ?? '') || new URL(entry).origin !== entry)
   if (wrong === undefined) return entries
   throw new ConfigError(`${variable} holds "${wrong}"; every entry must be an origin without a path, such as https://app.example.`)
-}
-
-/** A list such as `text-embedding-3-small=all-minilm-l6-v2`. */
-function namesByName(environment: Environment, variable: string): ReadonlyMap<string, string> {
-  const entries = names(environment[variable] ?? '').map((entry) => {
-    const [, alias, name] = /^([^=\s]+)\s*=\s*([^=\s]+)$/.exec(entry) ?? []
-    if (alias !== undefined && name !== undefined) return [alias, name] as const
-    throw new ConfigError(`${variable} holds "${entry}"; every entry must be a name, "=" and a model, such as ada=all-minilm-l6-v2.`)
-  })
-  return new Map(entries)
-}
-
-/** A list such as `bge-m3=1,e5-small-v2=4`. */
-function countsByName(environment: Environment, variable: string, most: number): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>()
-  for (const entry of names(environment[variable] ?? '')) {
-    const [, name = '', digits = ''] = /^([^=\s]+)\s*=\s*(\d{1,4})$/.exec(entry) ?? []
-    const count = Number(digits)
-    if (count < 1 || count > most) {
-      throw new ConfigError(
-        `${variable} holds "${entry}"; every entry must be a model, "=" and a number from 1 to ${most}, such as bge-m3=1.`,
-      )
-    }
-    counts.set(name, count)
-  }
-  return counts
 }
 
 /** Half of what this process and its children may use. */

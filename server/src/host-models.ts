@@ -21,6 +21,7 @@ import { openModel } from './models/open-model.ts'
 import { checkParity, type ParityCheck, type ParityReport, quickGoldenTexts } from './models/parity.ts'
 import { readRotatedModels } from './models/rotated-models.ts'
 import { type Rotation, readRotation, spaceFacts } from './models/rotation.ts'
+import { upstreamDeployments } from './models/upstream-catalogue.ts'
 import type { LoadedModel } from './serve.ts'
 import { type GatedEngine, HostedModels, type ModelSupply } from './served-models.ts'
 
@@ -104,11 +105,14 @@ export async function installedDeployments(ground: Ground): Promise<readonly Dep
 async function lookAtSupply({ config, telemetry }: Ground, stored: readonly InstalledCard[]) {
   const { dataDirectory, hosting } = config
   const warn = (sentence: string) => telemetry.log.warn({}, sentence)
-  // A pulled model must not take a name that means something else.
+  // A pulled model must not take a name that means something else, and a stand-in not that of a model that other machines serve.
+  const elsewhere = new Set(upstreamDeployments(config.upstream).map(({ name }) => name))
   const taken = new Set(deploymentsOf({ standIn: true }).map(({ name }) => name))
   const installed = stored.filter(({ card }) => !taken.has(card.name))
   const cards = installed.map(({ card }) => card)
-  const own = deploymentsOf(config, cards).filter(({ model }) => hosting.models?.includes(model.name) ?? true)
+  const own = deploymentsOf(config, cards).filter(
+    ({ name, model }) => !elsewhere.has(name) && (hosting.models?.includes(model.name) ?? true),
+  )
   const rotatedModels = await readRotatedModels(dataDirectory, own, warn)
   const rotated = new Map(rotatedModels.map(({ deployment, rotation }) => [deployment.name, rotation]))
   for (const { name, model, standIn } of own) {

@@ -17,8 +17,10 @@ import { registerModelMetrics } from './model-metrics.ts'
 import { ModelError } from './models/model-error.ts'
 import { type ModelLibrary, openModelLibrary } from './models/model-library.ts'
 import { formatDollars } from './money.ts'
+import { RoutedModels } from './routed-models.ts'
 import type { HostedModels } from './served-models.ts'
 import { StorageError } from './storage/storage-error.ts'
+import { openUpstreamModels, type WrapProvider } from './upstream-models.ts'
 
 export { ConfigError, readConfig } from './config.ts'
 export { buildAdminApp } from './http/admin/admin.ts'
@@ -47,6 +49,8 @@ export interface StartOptions {
   readonly quiet?: boolean
   /** Stands between the server and its engines; a test makes it fail or wait. */
   readonly embedder?: (engine: Engine) => Embedder
+  /** Stands between the server and the machines it asks. */
+  readonly provider?: WrapProvider
 }
 
 /** The stored models of a data folder; neither the database nor a model is opened. @throws ConfigError */
@@ -79,6 +83,8 @@ export async function startServer(environment?: Environment, options: StartOptio
   await using opened = new AsyncDisposableStack()
   opened.defer(() => telemetry.close())
   const openingMetrics = openMetrics(config)
+  const upstream = openUpstreamModels(ground, options.provider)
+  for (const model of upstream) opened.use(model)
   const { rooms, models } = await openBoth(ground, opened, options)
   const metrics = await openingMetrics
   if (metrics !== undefined) await registerModelMetrics(metrics, { models: () => models.host.status(), cache: () => rooms.cache.stats() })
@@ -88,7 +94,7 @@ export async function startServer(environment?: Environment, options: StartOptio
     config,
     clock,
     telemetry,
-    services: servicesOf(ground, rooms, models),
+    services: servicesOf(ground, rooms, new RoutedModels(upstream, models)),
     readiness: { reasons },
     metrics,
     isDraining: () => presence.draining,

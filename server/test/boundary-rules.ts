@@ -16,7 +16,7 @@ interface Import {
 
 const roomsOfDomain = ['models', 'access', 'billing', 'jobs', 'webhooks', 'cache']
 const ground = ['errors.ts', 'ids.ts', 'money.ts', 'time.ts']
-const settings = ['config.ts', 'telemetry.ts']
+const settings = ['config.ts', 'environment.ts', 'upstream-settings.ts', 'telemetry.ts']
 
 /** Files that hold a room's contract; any room may import their types. */
 const ports = [
@@ -46,20 +46,25 @@ const besideServe = [
 const arrows: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(ground.map((file) => [file, []])),
   ...Object.fromEntries(settings.map((file) => [file, [...ground, 'config.ts']])),
+  'config.ts': [...ground, 'environment.ts', 'upstream-settings.ts'],
+  'environment.ts': [],
+  'upstream-settings.ts': ['environment.ts'],
   'storage/': [...ground, ...settings],
   ...Object.fromEntries(roomsOfDomain.map((room) => [`${room}/`, [...ground, ...settings, 'storage/']])),
   'billing/': [...ground, ...settings, 'storage/', 'models/'],
   'webhooks/': [...ground, ...settings, 'storage/', 'jobs/'],
   'embedding/': [...ground, ...settings],
   'inference/': [...ground, ...settings, 'models/', 'embedding/embedder.ts'],
-  'upstream/': [...ground, ...settings, 'models/', 'embedding/embedder.ts'],
+  'upstream/': [...ground, ...settings, 'models/', 'embedding/embedder.ts', 'embedding/estimate-tokens.ts'],
   'dialects/': [...ground, 'embedding/request.ts', 'embedding/output-type.ts'],
   'serve.ts': serveArrows,
   ...Object.fromEntries(besideServe.map((file) => [file, [...serveArrows, 'serve.ts', 'serve-distinct.ts']])),
+  'routed-models.ts': ['serve.ts', 'upstream-models.ts'],
   'served-models.ts': [...ground, 'models/', 'inference/', 'serve.ts'],
   'metrics.ts': [...ground, ...settings],
   'model-metrics.ts': ['cache/', 'inference/', 'metrics.ts', 'served-models.ts'],
   'host-models.ts': ['*', '!http/', '!main.ts'],
+  'upstream-models.ts': [...ground, ...settings, 'context.ts', 'models/', 'embedding/', 'upstream/', 'serve.ts'],
   'context.ts': ['*', '!http/', '!main.ts'],
   'http/': ['*', '!main.ts', '!context.ts'],
   'main.ts': ['*'],

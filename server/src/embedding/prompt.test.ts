@@ -10,7 +10,7 @@ const titled = {
   prompts: { RETRIEVAL_QUERY: 'query: ', RETRIEVAL_DOCUMENT: 'title: none | text: ' },
 }
 /** A token per character. */
-const characters = { encode: (text: string, tokensMax = Number.POSITIVE_INFINITY) => new Int32Array(Math.min(text.length, tokensMax)) }
+const characters = (text: string, tokensMax: number) => Math.min(text.length, tokensMax)
 const document = (...titles: (string | undefined)[]) => ({ taskType: 'RETRIEVAL_DOCUMENT' as const, titles })
 
 test('a title stands in its place in the prompt for documents, whatever it is made of', () => {

@@ -1,6 +1,5 @@
 import { NearfieldError } from '../errors.ts'
 import type { ModelCard } from '../models/model.ts'
-import type { Tokenizer } from './embedder.ts'
 import { type EmbedRequest, taskTypeOf } from './request.ts'
 
 /** What the prompt for documents says of one without a title, in models that were trained with titles. Source: the card of EmbeddingGemma. */
@@ -10,20 +9,21 @@ const titleShare = 0.25
 
 /**
  * What stands before an input: the model's prompt for its purpose, with its title where there is a place for one.
+ * `count` says how many tokens a text has, up to `tokensMax`.
  * @throws NearfieldError `invalid_request` for a title that would leave too little of the window to the text
  */
 export function promptOf(
   request: Pick<EmbedRequest, 'taskType' | 'titles'>,
   index: number,
   model: ModelCard,
-  tokenizer: Pick<Tokenizer, 'encode'>,
+  count: (text: string, tokensMax: number) => number,
 ): string {
   const prompt = model.prompts[taskTypeOf(request, index)] ?? ''
   const title = request.titles?.[index]
   if (title === undefined || !prompt.includes(untitled)) return prompt
   const tokensMax = Math.floor(model.windowTokens * titleShare)
   // As a function, because a title may hold what `replace` reads as a pattern.
-  if (tokenizer.encode(title, tokensMax + 1).length <= tokensMax) return prompt.replace(untitled, () => `title: ${title}`)
+  if (count(title, tokensMax + 1) <= tokensMax) return prompt.replace(untitled, () => `title: ${title}`)
   throw new NearfieldError(
     'invalid_request',
     `The title of input ${index} has more than the ${tokensMax} tokens that ${model.name} has place for. Shorten it.`,
@@ -32,7 +32,8 @@ export function promptOf(
 }
 
 /** A sentence for each purpose and for the titles that the model could do nothing with. */
-export function promptWarnings(request: Pick<EmbedRequest, 'taskType' | 'titles'>, { name, prompts }: ModelCard): string[] {
+export function promptWarnings(request: Pick<EmbedRequest, 'taskType' | 'titles'>, { name, prompts, fields }: ModelCard): string[] {
+  if (fields !== undefined) return []
   const warnings: string[] = []
   for (const taskType of new Set([request.taskType].flat())) {
     if (taskType === 'TASK_TYPE_UNSPECIFIED' || prompts[taskType] !== undefined) continue

@@ -35,7 +35,8 @@ const nomicPrompts: Prompts = {
   ...asymmetric('search_query: ', 'search_document: ', 'classification: '),
   CLUSTERING: 'clustering: ',
 }
-const gemmaPrompts: Prompts = {
+/** Google's later models are told the purpose of a text by the same words. */
+export const gemmaPrompts: Prompts = {
   RETRIEVAL_QUERY: 'task: search result | query: ',
   RETRIEVAL_DOCUMENT: 'title: none | text: ',
   SEMANTIC_SIMILARITY: 'task: sentence similarity | query: ',

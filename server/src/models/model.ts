@@ -8,9 +8,14 @@ export type ModelSource =
   | { readonly kind: 'npm'; readonly package: string; readonly folder: string }
   | { readonly kind: 'hub'; readonly repository: string; readonly revision: string }
   | { readonly kind: 'folder' }
+  /** Other machines compute it; `model` is its name there. */
+  | { readonly kind: 'upstream'; readonly service: UpstreamService; readonly model: string }
 
-/** What runs a model: our compiler, for the families it knows, or the ONNX file that its repository holds. */
-export type ModelFamily = 'bert' | 'xlm-roberta' | 'onnx'
+/** Whose API a model on other machines is asked by: Google's for developers, Google Cloud's, or OpenAI's, which many speak. */
+export type UpstreamService = 'gemini' | 'vertex' | 'openai'
+
+/** What runs a model: our compiler, for the families it knows, the ONNX file that its repository holds, or other machines. */
+export type ModelFamily = 'bert' | 'xlm-roberta' | 'onnx' | 'upstream'
 
 /** A published figure of quality, with the page that says it. */
 export interface PublishedScore {
@@ -34,6 +39,13 @@ export interface ModelCard {
   readonly windowTokens: number
   /** What is put before a text, by its purpose; a purpose that is not named here has no effect on the vector. */
   readonly prompts: Readonly<Partial<Record<TaskType, string>>>
+  /**
+   * Of a model on other machines that takes the purpose and the title of a text beside it: it acts on every purpose, and on
+   * a title of a document. Left out where both can only be written before the text, as `prompts` do.
+   */
+  readonly fields?: { readonly taskTypes: true; readonly titles: true }
+  /** Set where its vectors are of unit length after a cut, too, whatever the dialect does with those of others. */
+  readonly unitLengthCuts?: true
   /** Lengths the model was trained to be cut to; empty where it was not. */
   readonly matryoshka: readonly number[]
   readonly score: PublishedScore | undefined
