@@ -78,7 +78,7 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
     }
     signal.addEventListener('abort', giveUp, { once: true })
     try {
-      this.#pump()
+      if (this.#isFull() || this.#timer === undefined) this.#pump()
       return await request.outcome
     } finally {
       signal.removeEventListener('abort', giveUp)
@@ -107,14 +107,18 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
     if (isFull) throw tooBusy(model, Math.max(1_000, pausedMs))
   }
 
-  /** Starts every call that may start now, and sees to it that it runs again when the next one may. */
-  #pump(): void {
+  /**
+   * Starts every call that may start now, and sees to it that it runs again when the next one may. Only when its timer is
+   * due it sends a call that is not full: the system has then handed over all that came meanwhile.
+   */
+  #pump(isDue = this.#options.limits.gatherMs === 0): void {
     clearTimeout(this.#timer)
+    this.#timer = undefined
     const { clock, limits } = this.#options
     for (;;) {
       const nowMs = clock.monotonicMs()
       const [again] = this.#again
-      const gatherMs = again === undefined ? this.#gatherMs(nowMs) : 0
+      const gatherMs = again === undefined ? this.#gatherMs(nowMs, isDue) : 0
       if (gatherMs === undefined) return
       if (gatherMs > 0) {
         this.#pumpIn(gatherMs)
@@ -135,21 +139,26 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
     }
   }
 
+  /** Whether the line fills a call. */
+  #isFull(): boolean {
+    return this.#line.length >= this.#textsMax || this.#line.tokens >= this.#options.limits.callTokensMax
+  }
+
   #length(): number {
     return this.#line.length + this.#again.length
   }
 
   #pumpIn(ms: number): void {
-    this.#timer = setTimeout(() => this.#pump(), Math.min(ms, timerMsMax))
+    this.#timer = setTimeout(() => this.#pump(true), Math.min(ms, timerMsMax))
   }
 
   /** How much longer to wait for texts to fill a call; `undefined` when there are none. */
-  #gatherMs(nowMs: number): number | undefined {
-    const { length, tokens, newestMs, oldestMs } = this.#line
+  #gatherMs(nowMs: number, isDue: boolean): number | undefined {
+    const { length, newestMs, oldestMs } = this.#line
     const { limits } = this.#options
     if (length === 0) return undefined
-    if (length >= this.#textsMax || tokens >= limits.callTokensMax) return 0
-    return Math.max(0, Math.min(newestMs + limits.gatherMs, oldestMs + limits.gatherMsMax) - nowMs)
+    if (this.#isFull()) return 0
+    return Math.max(isDue ? 0 : 1, Math.min(newestMs + limits.gatherMs, oldestMs + limits.gatherMsMax) - nowMs)
   }
 
   /** The one that may be called soonest; of several the one with the fewest calls, and rather not the one where it failed. */
