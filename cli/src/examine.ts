@@ -32,7 +32,7 @@ export async function examine(environment: Environment): Promise<readonly Findin
   try {
     await using admin = running ?? (await openAdmin(environment))
     findings.push(await checkDatabase(admin))
-    findings.push(await checkModel(admin))
+    findings.push(await checkModel(admin), ...describeUpstream(config))
   } catch (thrown) {
     findings.push(failed('database', sentence(thrown), 'Do what the sentence says, then run: nearfield doctor'))
   }
@@ -112,6 +112,18 @@ async function checkModel(admin: Admin): Promise<Finding> {
   } catch (thrown) {
     return failed('model', sentence(thrown), 'Install it again: npm run setup')
   }
+}
+
+/** Names that other machines serve, as the settings have it; they are not asked, for that may cost money. */
+function describeUpstream({ upstream }: Config): Finding[] {
+  const findings: Finding[] = []
+  const google = upstream.gemini !== undefined ? 'the Gemini API' : upstream.vertex !== undefined ? 'Vertex AI' : undefined
+  if (google !== undefined) findings.push(ok('upstream', `gemini-embedding-001 and gemini-embedding-2 are served by Google, by ${google}`))
+  if (upstream.openAi !== undefined) {
+    const { models, baseUrls } = upstream.openAi
+    findings.push(ok('upstream', `${[...models.keys()].join(', ')} from ${baseUrls.map((url) => new URL(url).host).join(', ')}`))
+  }
+  return findings
 }
 
 function ok(check: string, finding: string): Finding {

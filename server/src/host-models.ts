@@ -3,6 +3,7 @@ import type { Ground } from './context.ts'
 import type { Embedder } from './embedding/embedder.ts'
 import { prepare } from './embedding/prepare.ts'
 import { spaceName } from './embedding/space.ts'
+import { NearfieldError } from './errors.ts'
 import { type CompileOrder, compileApart } from './inference/compile-apart.ts'
 import { type Engine, type GateSubject, startEngine } from './inference/engine.ts'
 import { ModelHost, type ModelOffer } from './inference/model-host.ts'
@@ -186,6 +187,7 @@ function loadedAs(
 
 /** Makes the graphs of a model, or finds them. @throws ModelError */
 export async function compileDeployment(ground: Ground, { model }: Deployment): Promise<readonly CompiledModel[]> {
+  refuseUpstream(model)
   const graphs: CompiledModel[] = []
   for (const precision of precisionsOf(model)) graphs.push(await compileAside(ground, { card: model, precision }))
   return graphs
@@ -193,6 +195,7 @@ export async function compileDeployment(ground: Ground, { model }: Deployment): 
 
 /** Runs every graph of a model against all that is known of its reference, on a replica of its own each. */
 export async function verifyDeployment(ground: Ground, { model }: Deployment): Promise<readonly ParityReport[]> {
+  refuseUpstream(model)
   // How well people's judgements are met is known for the reference of our own model alone.
   const pairs = committedRecords(model.name) === undefined ? {} : { pairs: await readSimilarityPairs() }
   const reports: ParityReport[] = []
@@ -211,6 +214,11 @@ export async function verifyDeployment(ground: Ground, { model }: Deployment): P
     })
   }
   return reports
+}
+
+function refuseUpstream({ name, family }: ModelCard): void {
+  if (family === 'upstream')
+    throw new NearfieldError('invalid_request', `${name} is computed by another machine: there is nothing of it here.`)
 }
 
 /** Of a model's own file it is also said what running alone costs. */

@@ -20,7 +20,7 @@ import { formatDollars } from './money.ts'
 import { RoutedModels } from './routed-models.ts'
 import type { HostedModels } from './served-models.ts'
 import { StorageError } from './storage/storage-error.ts'
-import { openUpstreamModels, type WrapProvider } from './upstream-models.ts'
+import { openUpstreamModels, type UpstreamModel, type WrapProvider } from './upstream-models.ts'
 
 export { ConfigError, readConfig } from './config.ts'
 export { buildAdminApp } from './http/admin/admin.ts'
@@ -40,6 +40,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly ground: Ground
   readonly rooms: Rooms
   readonly models: HostedModels
+  /** Those that other machines compute. */
+  readonly upstream: readonly UpstreamModel[]
   /** The key that was made because there was none. It is stored nowhere. */
   readonly firstKey: IssuedKey | undefined
 }
@@ -67,7 +69,7 @@ export async function openContext(environment?: Environment): Promise<Context> {
   const rooms = opened.use(await openRooms(ground))
   const resources = opened.move()
   const status = async () => statusOf(rooms, { url: null, ready: false, startedAtMs: ground.clock.now() })
-  return { admin: administration(ground, rooms, status, undefined), [Symbol.asyncDispose]: () => resources.disposeAsync() }
+  return { admin: administration(ground, rooms, status), [Symbol.asyncDispose]: () => resources.disposeAsync() }
 }
 
 /**
@@ -108,12 +110,12 @@ export async function startServer(environment?: Environment, options: StartOptio
   const url = urlOf(config.host, portOf(app) ?? config.port)
   presence.url = url
   const status = async () => statusOf(rooms, { ...presence, ready: (await reasons()).length === 0 }, models)
-  const admin = administration(ground, rooms, status, models)
+  const admin = administration(ground, rooms, status, models, upstream)
   const control = await listenControl(admin, config.dataDirectory)
   opened.defer(() => control[Symbol.asyncDispose]())
   const firstKey = await ensureFirstAccount(rooms.access, rooms.billing, config.billing.firstCredits)
   const resources = opened.move()
-  return { url, admin, ground, rooms, models, firstKey, [Symbol.asyncDispose]: () => resources.disposeAsync() }
+  return { url, admin, ground, rooms, models, upstream, firstKey, [Symbol.asyncDispose]: () => resources.disposeAsync() }
 }
 
 /** The database and the models do not wait for each other. When one fails, the other is closed again. */
@@ -180,8 +182,14 @@ function statusOf({ database }: Rooms, presence: Presence, models?: HostedModels
   }
 }
 
-/** `models` is left out in a process that serves nobody. */
-function administration(ground: Ground, rooms: Rooms, status: AdminServices['status'], models: HostedModels | undefined): AdminServices {
+/** `models` and `upstream` are left out in a process that serves nobody. */
+function administration(
+  ground: Ground,
+  rooms: Rooms,
+  status: AdminServices['status'],
+  models?: HostedModels,
+  upstream: readonly UpstreamModel[] = [],
+): AdminServices {
   const { access, billing } = rooms
   return {
     clock: ground.clock,
@@ -191,7 +199,8 @@ function administration(ground: Ground, rooms: Rooms, status: AdminServices['sta
     models: {
       deployments: async () => {
         await models?.look()
-        return models?.list().map(({ deployment }) => deployment) ?? installedDeployments(ground)
+        const here = models?.list().map(({ deployment }) => deployment) ?? (await installedDeployments(ground))
+        return [...here, ...upstream.map(({ deployment }) => deployment)]
       },
       host: models?.host,
       compile: async (deployment) => {
@@ -250,11 +259,16 @@ function untilSignal(): AbortSignal {
 }
 
 /** Sentences for the person at the terminal, on standard output; the log says the same for machines. */
-function welcome({ url, firstKey, ground, models, rooms }: RunningServer): void {
+function welcome({ url, firstKey, ground, models, upstream, rooms }: RunningServer): void {
   const { config, telemetry } = ground
   const served = models.list().map(({ deployment }) => deployment)
-  telemetry.log.info({ url, database: rooms.database.kind, models: served.map(({ name }) => name) }, 'listening')
+  const names = [...upstream.map(({ deployment }) => deployment), ...served].map(({ name }) => name)
+  telemetry.log.info({ url, database: rooms.database.kind, models: names }, 'listening')
   const lines = [`Nearfield serves ${url}`]
+  for (const { deployment, maker } of upstream) {
+    telemetry.log.info({ deployment: deployment.name, servedBy: maker }, 'another machine serves this model')
+    lines.push(`${deployment.name} is served by ${maker}.`)
+  }
   for (const { name, model, standIn } of served) {
     if (!standIn) continue
     telemetry.log.warn({ deployment: name, servedBy: model.name }, 'a stand-in serves this model')

@@ -12,6 +12,7 @@ import { finish } from './embedding/finish.ts'
 import type { Prepared } from './embedding/prepare.ts'
 import type { EmbedRequest, EmbedTimings, InputReport } from './embedding/request.ts'
 import { answerSpace, requireSpace } from './embedding/space.ts'
+import { NearfieldError } from './errors.ts'
 import type { Deployment } from './models/model.ts'
 import type { NanoDollars } from './money.ts'
 import type { Clock } from './time.ts'
@@ -90,6 +91,8 @@ export interface Caller {
   readonly pinnedSpace?: string | undefined
   /** Under which the same request is charged once, however often it is sent. */
   readonly idempotencyKey?: IdempotencyKey | undefined
+  /** Name of the model that may answer when the one asked for cannot, in its own space. Only `serveOrFallBack` heeds it. */
+  readonly fallback?: string | undefined
   /** What was left when this request was counted, where that has been done. */
   readonly counted?: RateLimitState
 }
@@ -97,6 +100,8 @@ export interface Caller {
 export interface Served {
   /** Under which it is charged: that of the caller, or of the request that was charged for the same idempotency key before. */
   readonly requestId: string
+  /** The name under which it was served: the one asked for, unless the caller allowed another. */
+  readonly deployment: string
   /** Name of the model that made the vectors. */
   readonly model: string
   readonly space: string
@@ -135,6 +140,7 @@ export interface ServeTimings extends EmbedTimings {
 export async function serve(request: EmbedRequest, caller: Caller, services: Services): Promise<Served> {
   const { access, billing, clock } = services
   const { principal, signal } = caller
+  refuseFallback(caller)
   const { deployment, lease } = await services.models.find(request.deployment)
   access.authorize(principal, deployment)
   const rateLimit = caller.counted ?? access.countRequest(principal)
@@ -173,6 +179,7 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   const receipt = await unlessAborted(reservation.post(), signal)
   known.keep(outcome.vectors)
   return {
+    deployment: deployment.name,
     model: deployment.model.name,
     space: answeredSpace,
     vectors,
@@ -187,6 +194,12 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
       commitMs: reservedMs - lookedUpMs + clock.monotonicMs() - finishedMs,
     },
   }
+}
+
+/** What is made of several vectors must not be of two spaces. */
+function refuseFallback({ fallback }: Caller): void {
+  if (fallback === undefined) return
+  throw new NearfieldError('invalid_request', 'x-nearfield-fallback works for plain embedding calls only. Leave it out here.')
 }
 
 function chargeFor({ deployment, reports, tokensBilled }: Prepared<Sequence>, cached: number, requestId: string, nowMs: number): Charge {

@@ -5,11 +5,15 @@ import { type SpaceFacts, spaceName } from './embedding/space.ts'
 import type { Deployment, UpstreamService } from './models/model.ts'
 import { upstreamDeployments } from './models/upstream-catalogue.ts'
 import type { ModelLease, ModelListing, ServedModel } from './serve.ts'
+import type { Clock } from './time.ts'
 import { Endpoint } from './upstream/endpoint.ts'
 import { geminiProvider } from './upstream/gemini-provider.ts'
 import { openAiProvider } from './upstream/openai-provider.ts'
 import type { Provider } from './upstream/provider.ts'
+import { AccessTokens, readServiceAccount } from './upstream/service-account.ts'
 import { UpstreamEmbedder } from './upstream/upstream-embedder.ts'
+import { vertexProvider } from './upstream/vertex-provider.ts'
+import type { UpstreamLimits, UpstreamSettings, VertexSettings } from './upstream-settings.ts'
 
 /** Stands between a model and one of its endpoints: it may record what is said, answer itself, or make it fail. */
 export type WrapProvider = (provider: Provider, of: ProviderOf) => Provider
@@ -24,6 +28,8 @@ export interface ProviderOf {
 
 /** A model that other machines compute, as callers find it. */
 export interface UpstreamModel extends ServedModel, Disposable {
+  /** Who computes it, for people: `Google`, or the host of a service. */
+  readonly maker: string
   listing(): ModelListing
 }
 
@@ -56,7 +62,7 @@ function openModel({ config, secrets, clock, telemetry }: Ground, deployment: De
     [Symbol.dispose]: () => {},
   }
   return {
-    deployment,
+    ...{ deployment, maker: makerOf(deployment, config.upstream) },
     lease: () => lease,
     listing: () => ({
       ...{ deployment, state: 'warm', precision: undefined, parity: 'unverified' },
@@ -82,7 +88,7 @@ function spaceFactsOf(deployment: Deployment, baseUrl: string | undefined): Spac
 /** One for each key and each address: all of one space. */
 function providersOf({ config, secrets, clock }: Ground, { model: { source, dimensions } }: Deployment): Provider[] {
   if (source.kind !== 'upstream') return []
-  const { gemini, openAi, limits } = config.upstream
+  const { gemini, vertex, openAi, limits } = config.upstream
   const common = { model: source.model, dimensions, clock, timeoutMs: limits.callTimeoutMs, replyBytesMax: limits.replyBytesMax }
   switch (source.service) {
     case 'gemini':
@@ -92,6 +98,27 @@ function providersOf({ config, secrets, clock }: Ground, { model: { source, dime
         openAiProvider({ ...common, baseUrl, apiKey: secrets.openAiUpstreamKey, textsMax: openAi?.batchTextsMax ?? 1 }),
       )
     case 'vertex':
-      return []
+      return vertex === undefined
+        ? []
+        : [vertexProvider({ ...common, ...vertex, baseUrl: vertexAddress(vertex), accessTokens: tokensOf(vertex, limits, clock) })]
   }
+}
+
+/** Source: Vertex AI, REST endpoints. */
+function vertexAddress({ baseUrl, location }: VertexSettings): string {
+  return baseUrl ?? (location === 'global' ? 'https://aiplatform.googleapis.com' : `https://${location}-aiplatform.googleapis.com`)
+}
+
+function tokensOf({ credentialsFile }: VertexSettings, { callTimeoutMs }: UpstreamLimits, clock: Clock): AccessTokens {
+  return new AccessTokens(readServiceAccount(credentialsFile), callTimeoutMs, clock)
+}
+
+function makerOf({ model: { source } }: Deployment, { openAi }: UpstreamSettings): string {
+  if (source.kind !== 'upstream') return 'this machine'
+  const names: Record<UpstreamService, () => string> = {
+    gemini: () => 'Google, by the Gemini API',
+    vertex: () => 'Google, by Vertex AI',
+    openai: () => (openAi?.baseUrls ?? []).map((url) => new URL(url).host).join(' and '),
+  }
+  return names[source.service]()
 }

@@ -34,6 +34,7 @@ const besideServe = [
   'serve-distinct.ts',
   'serve-estimate.ts',
   'serve-items.ts',
+  'serve-or-fall-back.ts',
   'serve-rerank.ts',
   'serve-similarity.ts',
   'serve-tokenize.ts',

@@ -1,7 +1,7 @@
 import { NearfieldError } from '../errors.ts'
 import { costOfTokens, type NanoDollars } from '../money.ts'
 
-/** Stands for every model without a price of its own: it runs on this machine. */
+/** Stands for every model without a price of its own. */
 const anyModel = '*'
 
 /** What a million tokens of a deployment cost from a moment on. */
@@ -14,11 +14,16 @@ interface Price {
 
 /**
  * Every price there ever was, oldest first. A change is a new row with a later date: what has been charged can then
- * always be explained. gemini-embedding-001: Google's price of 0.15 dollars a million tokens.
+ * always be explained. Models of others have their maker's list price: gemini-embedding-001 0.15 dollars a million tokens,
+ * gemini-embedding-2 0.20 for text, text-embedding-3-small 0.02, text-embedding-3-large 0.13, text-embedding-ada-002 0.10.
  */
 export const prices: readonly Price[] = [
   { deployment: 'gemini-embedding-001', nanoDollarsPerMillionTokens: 150_000_000n, fromMs: Date.UTC(2025, 6, 14) },
   { deployment: 'all-minilm-l6-v2', nanoDollarsPerMillionTokens: 20_000_000n, fromMs: Date.UTC(2025, 6, 14) },
+  { deployment: 'gemini-embedding-2', nanoDollarsPerMillionTokens: 200_000_000n, fromMs: Date.UTC(2025, 6, 14) },
+  { deployment: 'text-embedding-3-small', nanoDollarsPerMillionTokens: 20_000_000n, fromMs: Date.UTC(2025, 6, 14) },
+  { deployment: 'text-embedding-3-large', nanoDollarsPerMillionTokens: 130_000_000n, fromMs: Date.UTC(2025, 6, 14) },
+  { deployment: 'text-embedding-ada-002', nanoDollarsPerMillionTokens: 100_000_000n, fromMs: Date.UTC(2025, 6, 14) },
   { deployment: anyModel, nanoDollarsPerMillionTokens: 20_000_000n, fromMs: Date.UTC(2025, 6, 14) },
 ]
 

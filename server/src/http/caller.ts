@@ -35,6 +35,7 @@ export async function whileCallerWaits<Result>(
       lane: laneOf(request),
       cache: cacheUseOf(request),
       pinnedSpace: pinnedSpaceOf(request),
+      fallback: request.headers['x-nearfield-fallback']?.toString().trim(),
     })
   } finally {
     clearTimeout(timer)

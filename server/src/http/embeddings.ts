@@ -2,7 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Principal } from '../access/principal.ts'
 import type { DecodedCall, Dialect, EmbedAnswer, WireReply } from '../dialects/dialect.ts'
 import { headerText } from '../dialects/header-text.ts'
-import { type Caller, type Served, serve } from '../serve.ts'
+import type { Caller, Served } from '../serve.ts'
+import { serveOrFallBack } from '../serve-or-fall-back.ts'
 import { type CallerSurroundings, whileCallerWaits } from './caller.ts'
 import { idempotencyKeyOf } from './idempotency-key.ts'
 import { rateLimitHeaders } from './rate-limit-headers.ts'
@@ -27,10 +28,12 @@ export function answerEmbedding<Call extends DecodedCall>(
   principal: Principal,
   call: Call,
 ): Promise<FastifyReply> {
-  return answerBilled(scope, request, reply, principal, async (caller) => ({
-    served: await serve(call.request, caller, scope.services),
-    encode: (answer) => scope.dialect.encode(answer, call, request.headers),
-  }))
+  return answerBilled(scope, request, reply, principal, async (caller) => {
+    const served = await serveOrFallBack(call.request, caller, scope.services)
+    // A dialect that repeats the name it was asked for must not say it of vectors of another model.
+    const answered = caller.fallback === undefined ? call : { ...call, request: { ...call.request, deployment: served.deployment } }
+    return { served, encode: (answer) => scope.dialect.encode(answer, answered, request.headers) }
+  })
 }
 
 /** What every answer that embeds says in its headers and its log line, whatever is made of the vectors. */
@@ -60,6 +63,7 @@ export function answerBilled(
 function withCommonHeaders(wire: WireReply, served: Served, encodeMs: number, nowMs: number): WireReply {
   const { headers } = wire
   headers['x-nearfield-space'] = headerText(served.space)
+  if (served.tokensEstimated) headers['x-nearfield-tokens-estimated'] = 'true'
   headers['server-timing'] = serverTiming(served, encodeMs)
   Object.assign(headers, rateLimitHeaders(served.rateLimit, nowMs))
   return wire

@@ -5,6 +5,7 @@ import { gemini } from '../dialects/gemini/gemini.ts'
 import { encodeModel, pageOf } from '../dialects/gemini/models.ts'
 import { googleError, googleModel, googleModels } from '../dialects/gemini/schema.ts'
 import { withoutCollection } from '../dialects/model-name.ts'
+import { taskTypes } from '../embedding/request.ts'
 import { NearfieldError } from '../errors.ts'
 import type { ModelSource } from '../models/model.ts'
 import { formatDollars } from '../money.ts'
@@ -74,7 +75,8 @@ function toWire({ deployment, state, precision, space, parity }: ModelListing, n
     input_tokens_max: inputTokensMax,
     window_tokens: model.windowTokens,
     long_inputs: longInputs,
-    task_types: Object.keys(model.prompts),
+    task_types: model.fields === undefined ? Object.keys(model.prompts) : taskTypes.slice(1),
+    computed_by: model.source.kind === 'upstream' ? 'upstream' : 'this_machine',
     price: {
       dollars_per_million_tokens: dollars(costOf(name, { tokens: 1_000_000, cachedTokens: 0 }, nowMs)),
       dollars_per_million_cached_tokens: dollars(costOf(name, { tokens: 1_000_000, cachedTokens: 1_000_000 }, nowMs)),
@@ -86,7 +88,9 @@ function toWire({ deployment, state, precision, space, parity }: ModelListing, n
 const offeredFrom = Date.UTC(2025, 6, 14) / 1_000
 
 function ownerOf(source: ModelSource): string {
-  return source.kind === 'hub' ? (source.repository.split('/')[0] ?? '') : 'nearfield'
+  if (source.kind === 'hub') return source.repository.split('/')[0] ?? ''
+  if (source.kind !== 'upstream') return 'nearfield'
+  return source.service === 'openai' ? 'upstream' : 'google'
 }
 
 function dollars(cost: bigint): number {
@@ -122,6 +126,9 @@ const model = Type.Object({
   window_tokens: Type.Integer({ description: 'Tokens it reads at once.' }),
   long_inputs: Type.String({ description: '`cut` reads the first window of a longer text, `pooled` all of them.' }),
   task_types: Type.Array(Type.String(), { description: 'Task types that change its vectors.' }),
+  computed_by: Type.Union([Type.Literal('this_machine'), Type.Literal('upstream')], {
+    description: '`upstream`: another machine computes it, so its tokens are estimated.',
+  }),
   price: Type.Object({ dollars_per_million_tokens: Type.Number(), dollars_per_million_cached_tokens: Type.Number() }),
 })
 

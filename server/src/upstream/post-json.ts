@@ -4,6 +4,7 @@ export interface JsonCall {
   readonly url: string
   /** Without the content type. */
   readonly headers: Readonly<Record<string, string>>
+  /** Sent as JSON, or as a form where it is one. */
   readonly body: unknown
   /** From the start to the last byte, milliseconds. */
   readonly timeoutMs: number
@@ -19,7 +20,7 @@ export interface JsonReply {
 }
 
 /**
- * Sends JSON and reads the whole reply, over connections that are kept. However slowly or endlessly a service answers, it
+ * Sends a body and reads the whole reply, over connections that are kept. However slowly or endlessly a service answers, it
  * is given up after `timeoutMs` and after `replyBytesMax`, decompressed. Redirects are not followed: they would carry the
  * key to somebody else.
  * @throws UpstreamError `timed_out`, `unavailable`, `wrong_answer` for a reply that is too large; an aborted signal rejects with its reason
@@ -29,8 +30,9 @@ export async function postJson({ url, headers, body, timeoutMs, replyBytesMax, s
   try {
     const response = await fetch(url, {
       method: 'POST',
-      headers: { ...headers, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
+      ...(body instanceof URLSearchParams
+        ? { headers, body }
+        : { headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) }),
       redirect: 'error',
       signal: AbortSignal.any([signal, timeout]),
     })

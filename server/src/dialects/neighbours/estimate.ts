@@ -12,6 +12,7 @@ export const estimateAnswer = Type.Object({
   model: Type.String({ description: 'The model that would make the vectors.' }),
   space: Type.String({ description: 'The vector space they would be in.' }),
   tokens: Type.Integer({ description: 'Tokens that would be billed.' }),
+  tokens_estimated: Type.Boolean({ description: 'Whether they are not counted but estimated: for models of other machines.' }),
   cached_tokens: Type.Integer({
     description: 'How many of them are of texts whose vectors your account has in the cache; they cost less.',
   }),
@@ -39,6 +40,7 @@ export interface EstimatedCall {
   readonly reports: readonly InputReport[]
   readonly notes: readonly string[]
   readonly tokens: number
+  readonly tokensEstimated: boolean
   readonly cachedTokens: number
   readonly cost: NanoDollars
   readonly balance: NanoDollars
@@ -59,6 +61,7 @@ export function encodeEstimate(estimate: EstimatedCall, warnings: readonly strin
     model,
     space,
     tokens,
+    tokens_estimated: estimate.tokensEstimated,
     cached_tokens: estimate.cachedTokens,
     cost_dollars: formatDollars(cost),
     cost_nano_dollars: Number(cost),
