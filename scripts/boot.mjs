@@ -8,6 +8,7 @@
  *     start        run the server          test   types, lint, dead code, all tests
  *     conformance  only the tests with the clients that others publish
  *     nearfield    run the command line    bench  measure the server, lanes what its callers feel of each other
+ *     upstream     what standing before an upstream costs
  *     soak         watch its memory        setup  only install
  *     pm           npm itself, run by the pinned Node
  */
@@ -48,6 +49,7 @@ async function main() {
       return node('cli/bin/nearfield.mjs', ...rest)
     case 'bench':
     case 'lanes':
+    case 'upstream':
     case 'soak':
       await prepare('everything')
       return node(`bench/${command}.ts`, ...rest)
@@ -65,7 +67,7 @@ async function main() {
     }
     default:
       throw new BootError(
-        `"${command ?? ''}" is not a command; choose start, test, conformance, nearfield, bench, lanes, soak, setup or pm.`,
+        `"${command ?? ''}" is not a command; choose start, test, conformance, nearfield, bench, lanes, upstream, soak, setup or pm.`,
         'npm start',
       )
   }

@@ -54,6 +54,9 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
   readonly #again: Batch[] = []
   readonly #pauses = new Set<NodeJS.Timeout>()
   #timer: NodeJS.Timeout | undefined
+  #soon: NodeJS.Immediate | undefined
+  /** Whether the call that started last had texts of several callers. */
+  #isShared = false
 
   constructor(options: UpstreamEmbedderOptions) {
     this.#options = options
@@ -87,6 +90,7 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer)
+    clearImmediate(this.#soon)
     for (const pause of this.#pauses) clearTimeout(pause)
   }
 
@@ -114,6 +118,7 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
   #pump(isDue = this.#options.limits.gatherMs === 0): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    if (isDue) this.#soon = undefined
     const { clock, limits } = this.#options
     for (;;) {
       const nowMs = clock.monotonicMs()
@@ -149,15 +154,22 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
   }
 
   #pumpIn(ms: number): void {
-    this.#timer = setTimeout(() => this.#pump(true), Math.min(ms, timerMsMax))
+    // Whatever the system hands over in this turn comes before it.
+    if (ms === soonMs) this.#soon ??= setImmediate(() => this.#pump(true))
+    else this.#timer = setTimeout(() => this.#pump(true), Math.min(ms, timerMsMax))
   }
 
-  /** How much longer to wait for texts to fill a call; `undefined` when there are none. */
+  /**
+   * How much longer to wait for texts to fill a call; `undefined` when there are none. Somebody who asks for one text after
+   * the other, alone, does not wait.
+   */
   #gatherMs(nowMs: number, isDue: boolean): number | undefined {
     const { length, newestMs, oldestMs } = this.#line
     const { limits } = this.#options
     if (length === 0) return undefined
-    if (this.#isFull()) return 0
+    const isAlone = !this.#isShared && this.#options.endpoints.every(({ calls }) => calls === 0)
+    if (this.#isFull() || (isDue && isAlone)) return 0
+    if (isAlone) return limits.gatherMs === 0 ? 0 : soonMs
     return Math.max(isDue ? 0 : 1, Math.min(newestMs + limits.gatherMs, oldestMs + limits.gatherMsMax) - nowMs)
   }
 
@@ -192,6 +204,7 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
     const { clock, dimensions } = this.#options
     const call: CallUnderWay = { texts, abort: new AbortController() }
     const startMs = clock.monotonicMs()
+    this.#isShared = texts.some(({ request }) => request !== texts[0]?.request)
     endpoint.started(sumOfTokens(texts), startMs)
     for (const { request } of texts) request.started(call, startMs)
     if (texts.every(({ attempts }) => attempts === 0)) this.#budget.earn()
@@ -274,6 +287,8 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
   }
 }
 
+/** After this turn of the event loop. */
+const soonMs = Number.MIN_VALUE
 /** Longest time a timer is set for; then it is looked again. */
 const timerMsMax = 60_000
 /** Texts are fitted to the model before; this only bounds the estimate. */
