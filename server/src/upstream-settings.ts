@@ -76,6 +76,9 @@ export interface UpstreamSecrets {
   readonly openAiUpstreamKey: string | undefined
 }
 
+/** The names that Google serves here. */
+export const googleModels = ['gemini-embedding-001', 'gemini-embedding-2'] as const
+
 /** @throws ConfigError */
 export function readUpstreamSettings(environment: Environment): UpstreamSettings {
   const gemini = geminiSettings(environment)
@@ -85,7 +88,12 @@ export function readUpstreamSettings(environment: Environment): UpstreamSettings
       'GEMINI_API_KEY and NEARFIELD_VERTEX_PROJECT are both given; the same models cannot be served by both. Leave one out.',
     )
   }
-  return { gemini, vertex, openAi: openAiSettings(environment), limits: limitsOf(environment) }
+  const openAi = openAiSettings(environment)
+  const twice = gemini === undefined && vertex === undefined ? undefined : googleModels.find((name) => openAi?.models.has(name))
+  if (twice !== undefined) {
+    throw new ConfigError(`NEARFIELD_UPSTREAM_MODELS names ${twice}, which Google serves already: a name has one vector space.`)
+  }
+  return { gemini, vertex, openAi, limits: limitsOf(environment) }
 }
 
 /** @throws ConfigError */

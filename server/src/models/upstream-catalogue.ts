@@ -1,5 +1,5 @@
 import { ConfigError } from '../config.ts'
-import type { OpenAiUpstreamSettings, UpstreamSettings } from '../upstream-settings.ts'
+import { googleModels, type OpenAiUpstreamSettings, type UpstreamSettings } from '../upstream-settings.ts'
 import { findCard, gemmaPrompts } from './cards.ts'
 import type { Deployment, ModelCard, UpstreamService } from './model.ts'
 
@@ -23,7 +23,7 @@ type Profile = Pick<ModelCard, 'name' | 'description' | 'licence' | 'dimensions'
  */
 const googleProfiles: readonly Profile[] = [
   {
-    name: 'gemini-embedding-001',
+    name: googleModels[0],
     description: "Google's model for text in more than a hundred languages and code, computed by Google.",
     licence: "Google's terms",
     dimensions: 3072,
@@ -33,7 +33,7 @@ const googleProfiles: readonly Profile[] = [
     matryoshka: [1536, 768],
   },
   {
-    name: 'gemini-embedding-2',
+    name: googleModels[1],
     description: "Google's second model of the name, of which texts are served; computed by Google.",
     licence: "Google's terms",
     dimensions: 3072,
