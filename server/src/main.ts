@@ -20,6 +20,7 @@ import { formatDollars } from './money.ts'
 import { RoutedModels } from './routed-models.ts'
 import type { HostedModels } from './served-models.ts'
 import { StorageError } from './storage/storage-error.ts'
+import { registerUpstreamMetrics } from './upstream-metrics.ts'
 import { openUpstreamModels, type UpstreamModel, type WrapProvider } from './upstream-models.ts'
 
 export { ConfigError, readConfig } from './config.ts'
@@ -89,7 +90,10 @@ export async function startServer(environment?: Environment, options: StartOptio
   for (const model of upstream) opened.use(model)
   const { rooms, models } = await openBoth(ground, opened, options)
   const metrics = await openingMetrics
-  if (metrics !== undefined) await registerModelMetrics(metrics, { models: () => models.host.status(), cache: () => rooms.cache.stats() })
+  if (metrics !== undefined) {
+    await registerModelMetrics(metrics, { models: () => models.host.status(), cache: () => rooms.cache.stats() })
+    await registerUpstreamMetrics(metrics, () => new Map(upstream.map((model) => [model.deployment.name, model.stats()])))
+  }
   const presence = { url: null as string | null, draining: false, startedAtMs: clock.now() }
   const reasons = () => reasonsAgainst(rooms, models, presence.draining)
   const app = createPublicApp({

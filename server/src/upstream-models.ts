@@ -11,7 +11,7 @@ import { geminiProvider } from './upstream/gemini-provider.ts'
 import { openAiProvider } from './upstream/openai-provider.ts'
 import type { Provider } from './upstream/provider.ts'
 import { AccessTokens, readServiceAccount } from './upstream/service-account.ts'
-import { UpstreamEmbedder } from './upstream/upstream-embedder.ts'
+import { UpstreamEmbedder, type UpstreamStats } from './upstream/upstream-embedder.ts'
 import { vertexProvider } from './upstream/vertex-provider.ts'
 import type { UpstreamLimits, UpstreamSettings, VertexSettings } from './upstream-settings.ts'
 
@@ -31,6 +31,7 @@ export interface UpstreamModel extends ServedModel, Disposable {
   /** Who computes it, for people: `Google`, or the host of a service. */
   readonly maker: string
   listing(): ModelListing
+  stats(): UpstreamStats
 }
 
 /**
@@ -68,6 +69,7 @@ function openModel({ config, secrets, clock, telemetry }: Ground, deployment: De
       ...{ deployment, state: 'warm', precision: undefined, parity: 'unverified' },
       space: space(deployment.dimensionsDefault),
     }),
+    stats: () => embedder.stats(),
     [Symbol.dispose]: () => embedder[Symbol.dispose](),
   }
 }

@@ -63,6 +63,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'routed-models.ts': ['serve.ts', 'upstream-models.ts'],
   'served-models.ts': [...ground, 'models/', 'inference/', 'serve.ts'],
   'metrics.ts': [...ground, ...settings],
+  'upstream-metrics.ts': ['metrics.ts', 'upstream/'],
   'model-metrics.ts': ['cache/', 'inference/', 'metrics.ts', 'served-models.ts'],
   'host-models.ts': ['*', '!http/', '!main.ts'],
   'upstream-models.ts': [...ground, ...settings, 'context.ts', 'models/', 'embedding/', 'upstream/', 'serve.ts'],
@@ -86,7 +87,7 @@ const packageOwners: readonly { readonly name: RegExp; readonly owner: string; r
     owns: (path) => path.startsWith('server/src/inference/'),
   },
   { name: /^@redis\//, owner: 'cache/', owns: (path) => path.startsWith('server/src/cache/') },
-  { name: /^@prometheus-io\//, owner: 'the metrics files', owns: (path) => /\/(model-)?metrics\.ts$/.test(path) },
+  { name: /^@prometheus-io\//, owner: 'the metrics files', owns: (path) => /\/(model-|upstream-)?metrics\.ts$/.test(path) },
   { name: /^commander$/, owner: 'cli/', owns: (path) => path.startsWith('cli/') },
 ]
 

@@ -4,6 +4,7 @@ import { NearfieldError } from '../errors.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { Clock } from '../time.ts'
 import type { UpstreamLimits } from '../upstream-settings.ts'
+import { CallCounts } from './call-counts.ts'
 import type { Endpoint } from './endpoint.ts'
 import { type CallUnderWay, PendingRequest, type WaitingText } from './pending-request.ts'
 import { UpstreamError } from './provider.ts'
@@ -24,6 +25,14 @@ export interface UpstreamEmbedderOptions {
   readonly interactive: { readonly textsMax: number; readonly tokensMax: number }
   readonly clock: Clock
   readonly log: Telemetry['log']
+}
+
+/** How it stands now, and what was sent since the start. */
+export interface UpstreamStats {
+  readonly waitingTexts: number
+  readonly runningCalls: number
+  readonly endpoints: Readonly<Record<'open' | 'paused' | 'broken', number>>
+  readonly counts: CallCounts
 }
 
 /** Texts that go into one call: such as were in one before, or half of it. */
@@ -52,6 +61,7 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
   readonly #textsMax: number
   /** Before all that waits in the line. */
   readonly #again: Batch[] = []
+  readonly #counts = new CallCounts()
   readonly #pauses = new Set<NodeJS.Timeout>()
   #timer: NodeJS.Timeout | undefined
   #soon: NodeJS.Immediate | undefined
@@ -86,6 +96,17 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
     } finally {
       signal.removeEventListener('abort', giveUp)
     }
+  }
+
+  stats(): UpstreamStats {
+    const nowMs = this.#options.clock.monotonicMs()
+    const endpoints = { open: 0, paused: 0, broken: 0 }
+    let runningCalls = 0
+    for (const { breaker, pace, calls } of this.#options.endpoints) {
+      endpoints[!breaker.closed ? 'broken' : pace.waitMs(0, nowMs) > 0 ? 'paused' : 'open']++
+      runningCalls += calls
+    }
+    return { waitingTexts: this.#line.length, runningCalls, endpoints, counts: this.#counts }
   }
 
   [Symbol.dispose](): void {
@@ -215,6 +236,7 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
       )
       const vectors = wholeVectors(reply.vectors, texts.length, dimensions)
       this.#recovered(endpoint)
+      this.#counts.answered(texts.length, sumOfTokens(texts), reply.tokens)
       const nowMs = clock.monotonicMs()
       for (const [place, { request, index }] of texts.entries()) request.deliver(index, vectors[place] ?? impossible(), nowMs)
     } catch (thrown) {
@@ -236,11 +258,13 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
     const { clock, model } = this.#options
     const nowMs = clock.monotonicMs()
     if (abort.signal.aborted || !(thrown instanceof UpstreamError)) {
+      this.#counts.outcomes.given_up++
       endpoint.breaker.abandoned()
       for (const { request } of texts) request.fail(thrown)
       return
     }
     const { failure, retryAfterMs } = thrown
+    this.#counts.outcomes[failure]++
     switch (failure) {
       case 'rate_limited':
         endpoint.breaker.succeeded()

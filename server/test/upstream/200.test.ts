@@ -19,6 +19,11 @@ test('with a Google key gemini-embedding-001 is served by Google, in a space tha
   expect(answer.headers.get('x-nearfield-space')).toMatch(/^gemini-embedding-001\/google-[0-9a-f]{8}\/3072$/)
   const { embeddings, model } = answer.json()
   expect(model).toBe('gemini-embedding-001')
+  expect(answer.headers.get('x-nearfield-tokens-estimated')).toBe('true')
+  const { data } = (await server.get('/v1/models', { authorization: `Bearer ${server.key}` })).json()
+  expect(data.filter(({ id }: { id: string }) => id === 'gemini-embedding-001')).toMatchObject([
+    { stand_in: false, computed_by: 'upstream', owned_by: 'google', space: answer.headers.get('x-nearfield-space') },
+  ])
   for (const [index, text] of texts.entries()) close(embeddings[index].values, float32(googleVector(text, 'RETRIEVAL_DOCUMENT')))
   expect(google.calls).toHaveLength(3)
 })
@@ -33,6 +38,11 @@ test('a 429 with RetryInfo is obeyed, and the request that met it is answered', 
   }
   expect((await server.post({ input: 'a' })).status).toBe(200)
   expect(google.calls).toHaveLength(2)
+  const { secret } = await server.newKey({ scopes: ['metrics'] })
+  const { text } = await server.get('/metrics', { authorization: `Bearer ${secret}` })
+  for (const outcome of ['answered', 'rate_limited']) {
+    expect(text).toContain(`nearfield_upstream_calls_total{model="gemini-embedding-001",outcome="${outcome}"} 1`)
+  }
   expect((arrivedMs[1] ?? 0) - (arrivedMs[0] ?? 0)).toBeGreaterThanOrEqual(395)
 })
 

@@ -1,0 +1,61 @@
+import type { Metrics } from './metrics.ts'
+import type { UpstreamStats } from './upstream/upstream-embedder.ts'
+
+type Labels = Readonly<Record<string, string>>
+/** Name, sentence, kind, label names, and the values of one model. */
+type Row = readonly [
+  string,
+  string,
+  'gauge' | 'counter',
+  readonly string[],
+  (stats: UpstreamStats) => readonly (readonly [Labels, number])[],
+]
+
+const rows: readonly Row[] = [
+  [
+    'upstream_calls_total',
+    'Calls to other machines by what became of them.',
+    'counter',
+    ['outcome'],
+    ({ counts }) => Object.entries(counts.outcomes).map(([outcome, calls]) => [{ outcome }, calls]),
+  ],
+  [
+    'upstream_texts_total',
+    'Texts of answered calls. Divided by these they are the mean call.',
+    'counter',
+    [],
+    ({ counts }) => [[{}, counts.texts]],
+  ],
+  [
+    'upstream_tokens_total',
+    'Tokens of the calls whose reply tells its own count: our estimate, and what was told.',
+    'counter',
+    ['count'],
+    ({ counts }) => [
+      [{ count: 'estimated' }, counts.tokensEstimated],
+      [{ count: 'told' }, counts.tokensTold],
+    ],
+  ],
+  ['upstream_waiting_texts', 'Texts that wait for a call.', 'gauge', [], ({ waitingTexts }) => [[{}, waitingTexts]]],
+  ['upstream_running_calls', 'Calls under way.', 'gauge', [], ({ runningCalls }) => [[{}, runningCalls]]],
+  [
+    'upstream_endpoints',
+    'Keys and addresses by whether they may be called.',
+    'gauge',
+    ['state'],
+    ({ endpoints }) => Object.entries(endpoints).map(([state, count]) => [{ state }, count]),
+  ],
+]
+
+/** Registers the figures of models that other machines compute. */
+export async function registerUpstreamMetrics({ registry }: Metrics, stats: () => ReadonlyMap<string, UpstreamStats>): Promise<void> {
+  const { Counter, Gauge } = await import('@prometheus-io/client')
+  for (const [name, help, kind, labels, valuesOf] of rows) {
+    const options = { name: `nearfield_${name}`, help, registers: [registry], labelNames: ['model', ...labels] }
+    const metric = kind === 'gauge' ? new Gauge({ ...options, collect }) : new Counter({ ...options, collect })
+    function collect() {
+      metric.reset()
+      for (const [model, figures] of stats()) for (const [own, value] of valuesOf(figures)) metric.inc({ model, ...own }, value)
+    }
+  }
+}
