@@ -14,9 +14,9 @@ interface Kind {
 }
 
 /**
- * Fitted to the vocabulary of Gemma 3, 262 144 pieces, which Google's newer models share in kind: over prose in twenty
- * languages, code and markup the sum is within a fifth of the count. It needs no file and reads a megabyte in some ten
- * milliseconds.
+ * Fitted to the vocabulary of Gemma 3, 262 144 pieces, which Google's newer models share in kind: over prose in fifteen
+ * languages, code and markup the sum is within a third of the count (Hebrew 0.65 of it); of base64 it is half. It needs no
+ * file and reads a megabyte in a tenth of a second, but is never asked to: it stops at the bound.
  */
 const kinds = {
   asciiWord: { once: 1, free: 5, each: 0.24 },

@@ -64,6 +64,8 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
   readonly #counts = new CallCounts()
   readonly #pauses = new Set<NodeJS.Timeout>()
   #timer: NodeJS.Timeout | undefined
+  /** When the timer is due. */
+  #dueMs = Number.POSITIVE_INFINITY
   #soon: NodeJS.Immediate | undefined
   /** Whether the call that started last had texts of several callers. */
   #isShared = false
@@ -91,7 +93,8 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
     }
     signal.addEventListener('abort', giveUp, { once: true })
     try {
-      if (this.#isFull() || this.#timer === undefined) this.#pump()
+      // Others wait already: their timer, or a full call, takes this one along.
+      if (this.#isFull() || this.#line.length === texts.length) this.#pump()
       return await request.outcome
     } finally {
       signal.removeEventListener('abort', giveUp)
@@ -110,8 +113,7 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer)
-    clearImmediate(this.#soon)
+    this.#forgetTimers()
     for (const pause of this.#pauses) clearTimeout(pause)
   }
 
@@ -137,9 +139,7 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
    * due it sends a call that is not full: the system has then handed over all that came meanwhile.
    */
   #pump(isDue = this.#options.limits.gatherMs === 0): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    if (isDue) this.#soon = undefined
+    if (isDue) this.#forgetTimers()
     const { clock, limits } = this.#options
     for (;;) {
       const nowMs = clock.monotonicMs()
@@ -147,14 +147,14 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
       const gatherMs = again === undefined ? this.#gatherMs(nowMs, isDue) : 0
       if (gatherMs === undefined) return
       if (gatherMs > 0) {
-        this.#pumpIn(gatherMs)
+        this.#pumpIn(gatherMs, nowMs)
         return
       }
       const tokens = again === undefined ? Math.min(this.#line.tokens, limits.callTokensMax) : sumOfTokens(again.texts)
       const { endpoint, waitMs } = this.#nextEndpoint(tokens, nowMs, again?.avoid)
       if (waitMs > 0) {
         this.#refuseWhatCannotWait(waitMs, nowMs)
-        if (waitMs < Number.POSITIVE_INFINITY && this.#length() > 0) this.#pumpIn(waitMs)
+        if (waitMs < Number.POSITIVE_INFINITY && this.#length() > 0) this.#pumpIn(waitMs, nowMs)
         return
       }
       const texts = this.#again.shift()?.texts ?? this.#line.take(this.#textsMax, limits.callTokensMax)
@@ -174,10 +174,21 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
     return this.#line.length + this.#again.length
   }
 
-  #pumpIn(ms: number): void {
+  /** A timer that is due earlier stays: were it set anew by every call that ends, it might never be due. */
+  #pumpIn(ms: number, nowMs: number): void {
     // Whatever the system hands over in this turn comes before it.
     if (ms === soonMs) this.#soon ??= setImmediate(() => this.#pump(true))
-    else this.#timer = setTimeout(() => this.#pump(true), Math.min(ms, timerMsMax))
+    if (ms === soonMs || nowMs + ms >= this.#dueMs) return
+    clearTimeout(this.#timer)
+    this.#dueMs = nowMs + ms
+    this.#timer = setTimeout(() => this.#pump(true), Math.min(ms, timerMsMax))
+  }
+
+  #forgetTimers(): void {
+    clearTimeout(this.#timer)
+    clearImmediate(this.#soon)
+    this.#dueMs = Number.POSITIVE_INFINITY
+    this.#soon = undefined
   }
 
   /**
