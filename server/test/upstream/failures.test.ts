@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { fakeGoogleKey, googleError, googleVector, startFakeGoogle } from '../fake-google.ts'
-import { openAiError, startFakeOpenAi } from '../fake-openai.ts'
+import { openAiError, openAiVector, startFakeOpenAi } from '../fake-openai.ts'
 import type { FakeWay } from '../fake-upstream.ts'
 import { type Answer, expectBooksToBalance, expectNothingBilled, startTestServer, type TestServer } from '../harness.ts'
 
@@ -159,6 +159,59 @@ test('one entry of the cache serves every size and dialect, and another task typ
   expect(google.calls).toHaveLength(2)
   expect((await native({ taskType: 'RETRIEVAL_QUERY', title: 'T' })).status).toBe(400)
 })
+
+test.each([0, 30, 100])(
+  'with %i failures of a hundred every 200 has the pinned space and its own vector, and only they are billed',
+  async (percent) => {
+    await using upstream = await startFakeOpenAi(8)
+    const environment = {
+      ...{ NEARFIELD_UPSTREAM_URL: `${upstream.url}/v1`, NEARFIELD_UPSTREAM_MODELS: 'tiny=8', NEARFIELD_UPSTREAM_BREAK_MS: '10' },
+      NEARFIELD_UPSTREAM_TIMEOUT_MS: '5000',
+    }
+    await using server = await startTestServer({ environment })
+    const ask = (text: string, pinned?: string) =>
+      server.post(
+        { model: 'tiny', input: text },
+        { path: '/v1/embeddings', key: null, headers: { authorization: `Bearer ${server.key}`, 'x-nearfield-space': pinned } },
+      )
+    const space = (await ask('first')).headers.get('x-nearfield-space') ?? ''
+    const before = await server.books()
+    const bad: FakeWay[] = [
+      'reset',
+      'cut',
+      'too few',
+      'not a number',
+      'too narrow',
+      openAiError(500, 'server_error'),
+      openAiError(503, 'server_error'),
+    ]
+    upstream.way = ({ number }) => ((number * 37) % 100 < percent ? (bad[number % bad.length] ?? 'reset') : 'right')
+    const texts = Array.from({ length: 300 }, (_, index) => `text ${index}`)
+    const answers: Answer[] = []
+    for (let from = 0; from < texts.length; from += 20) {
+      answers.push(...(await Promise.all(texts.slice(from, from + 20).map((text) => ask(text, space)))))
+    }
+    let tokens = 0
+    for (const [index, answer] of answers.entries()) {
+      expect([200, 502]).toContain(answer.status)
+      if (answer.status !== 200) continue
+      expect(answer.headers.get('x-nearfield-space')).toBe(space)
+      const { data, usage } = answer.json()
+      for (const [place, value] of openAiVector(8, texts[index] ?? '').entries())
+        expect(Math.abs(data[0].embedding[place] - value)).toBeLessThan(1e-6)
+      tokens += usage.total_tokens
+    }
+    const good = answers.filter(({ status }) => status === 200).length
+    if (percent === 0) expect(good).toBe(texts.length)
+    if (percent === 30) expect(good).toBeGreaterThan(0)
+    if (percent === 100) expect(good).toBe(0)
+    const after = await server.books()
+    expect(after.usage - before.usage).toBe(good)
+    // 0.02 dollars a million tokens, rounded up once a request: 20 nano-dollars a token.
+    expect(before.balances - after.balances).toBe(BigInt(tokens * 20))
+    await expectBooksToBalance(server)
+  },
+)
 
 test('with two services of one model, one that dies changes neither the space nor the vectors', async () => {
   await using left = await startFakeOpenAi(8)
