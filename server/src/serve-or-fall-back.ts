@@ -34,7 +34,9 @@ export async function serveOrFallBack(request: EmbedRequest, caller: Caller, ser
       throw failed instanceof NearfieldError && failed.code === 'client_closed' ? failed : thrown
     })
     const note = `${request.deployment} could not answer, so these vectors are of ${served.model}, as x-nearfield-fallback allows. They are in another space.`
-    return { ...served, notes: [note, ...served.notes] }
+    // Only a charge of an earlier request may keep its id: that is how a replay is told.
+    const requestId = served.requestId === second.requestId ? caller.requestId : served.requestId
+    return { ...served, requestId, notes: [note, ...served.notes] }
   } finally {
     clearTimeout(timer)
   }

@@ -10,7 +10,7 @@ import { fakeGoogleKey } from './fake-google.ts'
 /** Limits under which a test need not wait. */
 export const quickLimits: UpstreamLimits = {
   ...readUpstreamSettings({}).limits,
-  callTimeoutMs: 250,
+  callTimeoutMs: 10_000,
   retryPauseMsMax: 2,
   breakMs: 40,
   breakMsMax: 80,

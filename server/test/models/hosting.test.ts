@@ -53,6 +53,7 @@ test('the models that come with the server are listed warm, with what a caller m
     window_tokens: 256,
     long_inputs: 'pooled',
     task_types: [],
+    computed_by: 'this_machine',
     price: { dollars_per_million_tokens: 0.15, dollars_per_million_cached_tokens: 0.015 },
   })
 })

@@ -104,6 +104,7 @@ test('no failure ever brings a vector of the model that runs here, unless the ca
 
   const allowed = await server.post({ input: 'a' }, { headers: { 'x-nearfield-fallback': 'all-minilm-l6-v2' } })
   expect(allowed.status).toBe(200)
+  expect(allowed.headers.get('x-nearfield-idempotent-replay')).toBeNull()
   expect(allowed.headers.get('x-nearfield-space')).toMatch(/^all-minilm-l6-v2\//)
   expect(allowed.json()).toMatchObject({
     model: 'all-minilm-l6-v2',
