@@ -6,7 +6,8 @@ export type CallOutcome = 'answered' | UpstreamFailure | 'given_up'
 /** What was sent to an upstream since the start. */
 export class CallCounts {
   readonly outcomes: Record<CallOutcome, number> = {
-    ...{ answered: 0, rate_limited: 0, unavailable: 0, timed_out: 0, refused: 0, invalid_text: 0, wrong_answer: 0, given_up: 0 },
+    ...{ answered: 0, rate_limited: 0, unavailable: 0, timed_out: 0, refused: 0, invalid_text: 0, wrong_answer: 0 },
+    ...{ not_recorded: 0, given_up: 0 },
   }
   /** Texts of the calls that were answered. */
   texts = 0

@@ -36,6 +36,8 @@ export type UpstreamFailure =
   | 'invalid_text'
   /** It answered, but not with one whole vector per text. */
   | 'wrong_answer'
+  /** A recording is replayed, and it does not hold this text: it must be recorded first. */
+  | 'not_recorded'
 
 /** A failed call. Its message is for the log: it names no key and repeats no text. */
 export class UpstreamError extends Error {
@@ -45,11 +47,18 @@ export class UpstreamError extends Error {
   readonly status: number | undefined
   /** How long the upstream wants to be left alone, milliseconds, where it says so. */
   readonly retryAfterMs: number | undefined
+  /** Which of the texts of the call is at fault, counted from 0, where one is known to be. */
+  readonly position: number | undefined
 
-  constructor(failure: UpstreamFailure, message: string, facts: { status?: number; retryAfterMs?: number; cause?: unknown } = {}) {
+  constructor(failure: UpstreamFailure, message: string, facts: UpstreamErrorFacts = {}) {
     super(message, { cause: facts.cause })
     this.failure = failure
     this.status = facts.status
     this.retryAfterMs = facts.retryAfterMs
+    this.position = facts.position
   }
+}
+
+export interface UpstreamErrorFacts extends Partial<Pick<UpstreamError, 'status' | 'retryAfterMs' | 'position'>> {
+  readonly cause?: unknown
 }
