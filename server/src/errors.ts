@@ -13,6 +13,11 @@ export const errorCatalogue = {
   invalid_api_key: { status: 401, retryable: false, public: 'The API key is invalid or may have expired.' },
   permission_denied: { status: 403, retryable: false, public: 'This API key may not do that.' },
   model_not_found: { status: 404, retryable: false, public: 'There is no such model.' },
+  not_recorded: {
+    status: 404,
+    retryable: false,
+    public: 'An input is not in the recording that is replayed. Nothing was billed.',
+  },
   route_not_found: { status: 404, retryable: false, public: 'There is no such endpoint.' },
   credits_not_found: { status: 404, retryable: false, public: 'No credits found for the user' },
   method_not_allowed: { status: 405, retryable: false, public: 'This endpoint does not support that method.' },

@@ -22,6 +22,7 @@ import type { HostedModels } from './served-models.ts'
 import { StorageError } from './storage/storage-error.ts'
 import { registerUpstreamMetrics } from './upstream-metrics.ts'
 import { openUpstreamModels, type UpstreamModel, type WrapProvider } from './upstream-models.ts'
+import { openUpstreamRecording } from './upstream-recording.ts'
 
 export { ConfigError, readConfig } from './config.ts'
 export { buildAdminApp } from './http/admin/admin.ts'
@@ -86,7 +87,8 @@ export async function startServer(environment?: Environment, options: StartOptio
   await using opened = new AsyncDisposableStack()
   opened.defer(() => telemetry.close())
   const openingMetrics = openMetrics(config)
-  const upstream = openUpstreamModels(ground, options.provider)
+  const recording = opened.use(await openUpstreamRecording(ground))
+  const upstream = openUpstreamModels(ground, recording, options.provider)
   for (const model of upstream) opened.use(model)
   const { rooms, models } = await openBoth(ground, opened, options)
   const metrics = await openingMetrics

@@ -13,6 +13,7 @@ import type { Provider } from './upstream/provider.ts'
 import { AccessTokens, readServiceAccount } from './upstream/service-account.ts'
 import { UpstreamEmbedder, type UpstreamStats } from './upstream/upstream-embedder.ts'
 import { vertexProvider } from './upstream/vertex-provider.ts'
+import type { UpstreamRecording } from './upstream-recording.ts'
 import type { UpstreamLimits, UpstreamSettings, VertexSettings } from './upstream-settings.ts'
 
 /** Stands between a model and one of its endpoints: it may record what is said, answer itself, or make it fail. */
@@ -38,20 +39,28 @@ export interface UpstreamModel extends ServedModel, Disposable {
  * The models that other machines compute, by name. Opening them asks nobody anything.
  * @throws ConfigError for a model of which too little is known
  */
-export function openUpstreamModels(ground: Ground, wrap: WrapProvider = (provider) => provider): readonly UpstreamModel[] {
-  return upstreamDeployments(ground.config.upstream).map((deployment) => openModel(ground, deployment, wrap))
+export function openUpstreamModels(
+  ground: Ground,
+  recording: UpstreamRecording,
+  wrap: WrapProvider = (provider) => provider,
+): readonly UpstreamModel[] {
+  return upstreamDeployments(ground.config.upstream).map((deployment) => openModel(ground, deployment, recording, wrap))
 }
 
-function openModel({ config, secrets, clock, telemetry }: Ground, deployment: Deployment, wrap: WrapProvider): UpstreamModel {
+function openModel(ground: Ground, deployment: Deployment, recording: UpstreamRecording, wrap: WrapProvider): UpstreamModel {
+  const { config, clock, telemetry } = ground
   const { model, name } = deployment
   const { limits } = config.upstream
   const facts = spaceFactsOf(deployment, config.upstream.openAi?.baseUrls[0])
   const space = (dimensions: number) => spaceName(facts, dimensions)
-  const endpoints = providersOf({ config, secrets, clock, telemetry }, deployment).map((provider, index) => {
-    const endpoint = index + 1
-    // The one place where every call to another machine passes.
-    return new Endpoint(`${name}, endpoint ${endpoint}`, wrap(provider, { deployment, endpoint, space: space(model.dimensions) }), limits)
-  })
+  const recorded = { model: upstreamName(deployment), dimensions: model.dimensions }
+  const endpoints = recording
+    .providersOf(recorded, () => providersOf(ground, deployment))
+    .map((provider, index) => {
+      const endpoint = index + 1
+      // The one place where every call to another machine passes.
+      return new Endpoint(`${name}, endpoint ${endpoint}`, wrap(provider, { deployment, endpoint, space: space(model.dimensions) }), limits)
+    })
   const { interactiveSequencesMax: textsMax, interactiveTokensMax: tokensMax } = config.engine
   const embedder = new UpstreamEmbedder({
     ...{ model: name, dimensions: model.dimensions, endpoints, limits, clock, log: telemetry.log },
@@ -72,6 +81,10 @@ function openModel({ config, secrets, clock, telemetry }: Ground, deployment: De
     stats: () => embedder.stats(),
     [Symbol.dispose]: () => embedder[Symbol.dispose](),
   }
+}
+
+function upstreamName({ name, model: { source } }: Deployment): string {
+  return source.kind === 'upstream' ? source.model : name
 }
 
 /** Whose vectors they are, as a space says it. */

@@ -1,4 +1,5 @@
-import { addresses, ConfigError, type Environment, names, secretList, wholeNumber } from './environment.ts'
+import path from 'node:path'
+import { addresses, ConfigError, type Environment, names, oneOf, onOff, secretList, wholeNumber } from './environment.ts'
 
 /** Which models other machines compute, and how they are asked. Part of `Config`. */
 export interface UpstreamSettings {
@@ -9,6 +10,21 @@ export interface UpstreamSettings {
   /** Models of any service that speaks OpenAI's API; `undefined` without an address. */
   readonly openAi: OpenAiUpstreamSettings | undefined
   readonly limits: UpstreamLimits
+  readonly recording: RecordingSettings
+}
+
+export interface RecordingSettings {
+  /** `live` asks the upstreams, `record` writes down what they answer, `replay` answers from that and asks nobody. */
+  readonly mode: 'live' | 'record' | 'replay'
+  /** The recording; `undefined` only when live. */
+  readonly file: string | undefined
+  readonly bytesMax: number
+  /** Lines of it: one for each vector and each failure. */
+  readonly outcomesMax: number
+  /** Whether failures that came before an answer are replayed, too. */
+  readonly replaysFailures: boolean
+  /** Whether a replayed call takes as long as the recorded one took. */
+  readonly replaysLatency: boolean
 }
 
 export interface VertexSettings {
@@ -81,7 +97,8 @@ export const googleModels = ['gemini-embedding-001', 'gemini-embedding-2'] as co
 
 /** @throws ConfigError */
 export function readUpstreamSettings(environment: Environment): UpstreamSettings {
-  const gemini = geminiSettings(environment)
+  const recording = recordingSettings(environment)
+  const gemini = geminiSettings(environment, recording.mode)
   const vertex = vertexSettings(environment)
   if (gemini !== undefined && vertex !== undefined) {
     throw new ConfigError(
@@ -93,7 +110,7 @@ export function readUpstreamSettings(environment: Environment): UpstreamSettings
   if (twice !== undefined) {
     throw new ConfigError(`NEARFIELD_UPSTREAM_MODELS names ${twice}, which Google serves already: a name has one vector space.`)
   }
-  return { gemini, vertex, openAi, limits: limitsOf(environment) }
+  return { gemini, vertex, openAi, limits: limitsOf(environment, recording.mode), recording }
 }
 
 /** @throws ConfigError */
@@ -103,8 +120,28 @@ export function readUpstreamSecrets(environment: Environment): UpstreamSecrets {
   return { geminiKeys: secretList(environment, 'GEMINI_API_KEY'), openAiUpstreamKey }
 }
 
-function geminiSettings(environment: Environment): UpstreamSettings['gemini'] {
-  if (!environment.GEMINI_API_KEY && !environment.GEMINI_API_KEY_FILE) return undefined
+const modes = ['live', 'record', 'replay'] as const
+
+function recordingSettings(environment: Environment): RecordingSettings {
+  const mode = oneOf(environment, 'NEARFIELD_UPSTREAM', modes, 'live')
+  const file = environment.NEARFIELD_UPSTREAM_FILE ? path.resolve(environment.NEARFIELD_UPSTREAM_FILE) : undefined
+  if (mode !== 'live' && file === undefined) {
+    throw new ConfigError(`NEARFIELD_UPSTREAM is "${mode}", which needs NEARFIELD_UPSTREAM_FILE, such as test/embeddings.jsonl.`)
+  }
+  return {
+    ...{ mode, file },
+    bytesMax: 1024 * 1024 * 1024,
+    outcomesMax: 250_000,
+    replaysFailures: oneOf(environment, 'NEARFIELD_REPLAY_FAILURES', onOff, 'off') === 'on',
+    replaysLatency: oneOf(environment, 'NEARFIELD_REPLAY_LATENCY', onOff, 'off') === 'on',
+  }
+}
+
+/** Replaying needs no key, so it serves Google's names where nothing else is named. */
+function geminiSettings(environment: Environment, mode: RecordingSettings['mode']): UpstreamSettings['gemini'] {
+  const isNamed = Boolean(environment.GEMINI_API_KEY || environment.GEMINI_API_KEY_FILE)
+  const isAlone = !environment.NEARFIELD_VERTEX_PROJECT && !environment.NEARFIELD_UPSTREAM_MODELS
+  if (!isNamed && !(mode === 'replay' && isAlone)) return undefined
   const [baseUrl = 'https://generativelanguage.googleapis.com', ...others] = addresses(environment, 'NEARFIELD_GEMINI_BASE_URL')
   if (others.length > 0) throw new ConfigError('NEARFIELD_GEMINI_BASE_URL holds more than one address.')
   return { baseUrl }
@@ -114,11 +151,11 @@ function vertexSettings(environment: Environment): VertexSettings | undefined {
   const project = environment.NEARFIELD_VERTEX_PROJECT
   if (!project) return undefined
   const credentialsFile = environment.GOOGLE_APPLICATION_CREDENTIALS
-  if (!credentialsFile) {
+  if (!credentialsFile && environment.NEARFIELD_UPSTREAM !== 'replay') {
     throw new ConfigError('NEARFIELD_VERTEX_PROJECT needs GOOGLE_APPLICATION_CREDENTIALS, the file with the key of a service account.')
   }
   const [baseUrl] = addresses(environment, 'NEARFIELD_VERTEX_BASE_URL')
-  return { project, location: environment.NEARFIELD_VERTEX_LOCATION || 'us-central1', credentialsFile, baseUrl }
+  return { project, location: environment.NEARFIELD_VERTEX_LOCATION || 'us-central1', credentialsFile: credentialsFile ?? '', baseUrl }
 }
 
 function openAiSettings(environment: Environment): OpenAiUpstreamSettings | undefined {
@@ -145,13 +182,15 @@ function namedModel(entry: string): [string, number | undefined] {
   )
 }
 
-function limitsOf(environment: Environment): UpstreamLimits {
+function limitsOf(environment: Environment, mode: RecordingSettings['mode']): UpstreamLimits {
   const whole = (name: string, fallback: number, least: number, most: number) => wholeNumber(environment, name, fallback, least, most)
+  // A recording may be asked as often as anybody likes.
+  const allowed = (name: string, most: number) => (mode === 'replay' ? 0 : whole(name, 0, 0, most))
   const gatherMs = whole('NEARFIELD_UPSTREAM_GATHER_MS', 2, 0, 1_000)
   return {
-    requestsPerMinute: whole('NEARFIELD_UPSTREAM_REQUESTS_PER_MINUTE', 0, 0, 10_000_000),
-    tokensPerMinute: whole('NEARFIELD_UPSTREAM_TOKENS_PER_MINUTE', 0, 0, 10_000_000_000),
-    requestsPerDay: whole('NEARFIELD_UPSTREAM_REQUESTS_PER_DAY', 0, 0, 1_000_000_000),
+    requestsPerMinute: allowed('NEARFIELD_UPSTREAM_REQUESTS_PER_MINUTE', 10_000_000),
+    tokensPerMinute: allowed('NEARFIELD_UPSTREAM_TOKENS_PER_MINUTE', 10_000_000_000),
+    requestsPerDay: allowed('NEARFIELD_UPSTREAM_REQUESTS_PER_DAY', 1_000_000_000),
     callsAtOnceMax: whole('NEARFIELD_UPSTREAM_CALLS_AT_ONCE_MAX', 16, 1, 1_024),
     gatherMs,
     gatherMsMax: 4 * gatherMs,

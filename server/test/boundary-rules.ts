@@ -66,7 +66,11 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'upstream-metrics.ts': ['metrics.ts', 'upstream/'],
   'model-metrics.ts': ['cache/', 'inference/', 'metrics.ts', 'served-models.ts'],
   'host-models.ts': ['*', '!http/', '!main.ts'],
-  'upstream-models.ts': [...ground, ...settings, 'context.ts', 'models/', 'embedding/', 'upstream/', 'serve.ts'],
+  'upstream-recording.ts': [...ground, ...settings, 'context.ts', 'models/', 'upstream/'],
+  'upstream-models.ts': [
+    ...[...ground, ...settings, 'context.ts', 'models/', 'embedding/', 'upstream/', 'serve.ts'],
+    'upstream-recording.ts',
+  ],
   'context.ts': ['*', '!http/', '!main.ts'],
   'http/': ['*', '!main.ts', '!context.ts'],
   'main.ts': ['*'],

@@ -12,10 +12,11 @@ export async function runUnknown<Of extends Sequence>(
   known: readonly Known[],
   options: EmbedOptions,
 ): Promise<EmbedOutcome> {
+  const places = [...sequences.keys()].filter((index) => known[index] === undefined)
   const unknown = sequences.filter((_, index) => known[index] === undefined)
   if (unknown.length === sequences.length) return embedder.run(sequences, options)
   if (unknown.length === 0) return { vectors: known.filter((vector) => vector !== undefined), queueMs: 0, inferMs: 0 }
-  const outcome = await embedder.run(unknown, options)
+  const outcome = await embedder.run(unknown, { ...options, places })
   let next = 0
   const vectors = known.map((vector) => vector ?? outcome.vectors[next++])
   const whole = vectors.filter((vector) => vector !== undefined)

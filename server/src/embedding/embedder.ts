@@ -44,6 +44,8 @@ export interface EmbedOptions {
   readonly signal: AbortSignal
   /** On the clock's monotonic scale, milliseconds. */
   readonly deadlineMs: number
+  /** Which of the request's sequences each one is, where some were known already; left out, they are all of them, in order. */
+  readonly places?: readonly number[]
 }
 
 export interface EmbedOutcome {

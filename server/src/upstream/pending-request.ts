@@ -6,8 +6,10 @@ export interface WaitingText {
   /** An estimate, for the pace. */
   readonly tokens: number
   readonly request: PendingRequest
-  /** Which of the request's. */
+  /** Which of those that are waited for. */
   readonly index: number
+  /** Which of the request's inputs. */
+  readonly input: number
   /** Calls that failed with it. */
   attempts: number
 }

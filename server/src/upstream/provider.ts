@@ -62,3 +62,14 @@ export class UpstreamError extends Error {
 export interface UpstreamErrorFacts extends Partial<Pick<UpstreamError, 'status' | 'retryAfterMs' | 'position'>> {
   readonly cause?: unknown
 }
+
+/** A text that the replayed recording does not hold. */
+export class NotRecordedError extends UpstreamError {
+  /** Its name, had it been recorded. */
+  readonly item: string
+
+  constructor(item: string, position: number) {
+    super('not_recorded', `Text ${position} of the call, item ${item}, is not in the recording.`, { position })
+    this.item = item
+  }
+}

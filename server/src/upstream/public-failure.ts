@@ -1,8 +1,11 @@
 import { NearfieldError } from '../errors.ts'
-import type { UpstreamError } from './provider.ts'
+import { NotRecordedError, type UpstreamError } from './provider.ts'
 
-/** What a caller is told when another machine gave no vectors, in the codes every dialect knows. The cause goes into the log. */
-export function publicFailure(model: string, cause: UpstreamError): NearfieldError {
+/**
+ * What a caller is told when another machine gave no vectors, in the codes every dialect knows. The cause goes into the log.
+ * @param input which of the request's inputs it is about
+ */
+export function publicFailure(model: string, cause: UpstreamError, input: number): NearfieldError {
   switch (cause.failure) {
     case 'timed_out':
       return new NearfieldError('deadline_exceeded', `The service that computes ${model} did not answer in time. Nothing was billed.`, {
@@ -19,6 +22,15 @@ export function publicFailure(model: string, cause: UpstreamError): NearfieldErr
       return tooBusy(model, cause.retryAfterMs ?? 1_000)
     case 'wrong_answer':
       return new NearfieldError('engine_failed', `The service that computes ${model} gave a wrong answer. Nothing was billed.`, { cause })
+    case 'not_recorded': {
+      const item = cause instanceof NotRecordedError ? cause.item : 'unknown'
+      return new NearfieldError(
+        'not_recorded',
+        `Input ${input} is not in the recording that is replayed for ${model}: it would be item ${item}. ` +
+          'Record it: start the server with NEARFIELD_UPSTREAM=record and a key of the service, and send this request again. Nothing was billed.',
+        { cause, details: { field: 'input', index: input, item } },
+      )
+    }
     case 'unavailable':
       return new NearfieldError('engine_failed', `The service that computes ${model} failed. Nothing was billed.`, { cause })
   }

@@ -5,11 +5,11 @@ import path from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../time.ts'
-import { type Provider, UpstreamError, type UpstreamText } from './provider.ts'
+import { NotRecordedError, type Provider, UpstreamError, type UpstreamText } from './provider.ts'
 import { recordProvider } from './record-provider.ts'
 import { RecordingFile } from './recording-file.ts'
 import { itemOf, RecordingError } from './recording-line.ts'
-import { NotRecordedError, replayProvider } from './replay-provider.ts'
+import { replayProvider } from './replay-provider.ts'
 
 // What was recorded is answered again to the bit without an upstream; what was not is an error that names it.
 

@@ -1,4 +1,4 @@
-import { type Provider, UpstreamError, type UpstreamReply, type UpstreamText } from './provider.ts'
+import { NotRecordedError, type Provider, UpstreamError, type UpstreamReply, type UpstreamText } from './provider.ts'
 import { type Kept, lastVector, type RecordingFile } from './recording-file.ts'
 import type { FailureOutcome, RecordedModel, VectorOutcome } from './recording-line.ts'
 
@@ -13,17 +13,6 @@ export interface ReplayOptions {
   readonly latency: boolean
   /** Rejects with the signal's reason when that is aborted first. */
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>
-}
-
-/** A text that the replayed recording does not hold. */
-export class NotRecordedError extends UpstreamError {
-  /** Its name, had it been recorded. */
-  readonly item: string
-
-  constructor(item: string, position: number) {
-    super('not_recorded', `Text ${position} of the call, item ${item}, is not in the recording.`, { position })
-    this.item = item
-  }
 }
 
 /**

@@ -49,6 +49,7 @@ interface Batch {
  *     in a call --vectors--> delivered
  *     in a call --429--> waiting, its endpoint paused for as long as it said
  *     in a call --failed--> waiting, for another endpoint if there is one; after so many times, or without budget: failed
+ *     in a call --a text is not in the replayed recording--> that one failed, the others waiting
  *     in a call --a text is refused, or the answer is wrong--> halves of the call, until the text at fault fails alone
  *     anywhere --its caller gives up--> dropped; a call that nobody waits for is broken off
  *
@@ -77,12 +78,19 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
     this.#textsMax = Math.min(...options.endpoints.map(({ provider }) => provider.textsMax))
   }
 
-  async run(texts: readonly WholeText[], { signal, deadlineMs, lane }: EmbedOptions): Promise<EmbedOutcome> {
+  async run(texts: readonly WholeText[], { signal, deadlineMs, lane, places }: EmbedOptions): Promise<EmbedOutcome> {
     signal.throwIfAborted()
     const { clock, interactive } = this.#options
     const nowMs = clock.monotonicMs()
     const request = new PendingRequest(texts.length, deadlineMs, nowMs)
-    const waiting = texts.map((text, index) => ({ text, tokens: tokensOf(text), request, index, attempts: 0 }))
+    const waiting = texts.map((text, index) => ({
+      text,
+      tokens: tokensOf(text),
+      request,
+      index,
+      input: places?.[index] ?? index,
+      attempts: 0,
+    }))
     const tokens = waiting.reduce((sum, text) => sum + text.tokens, 0)
     this.#admit(waiting, tokens, deadlineMs, nowMs)
     const isSmall = texts.length <= interactive.textsMax && tokens <= interactive.tokensMax
@@ -285,8 +293,16 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
       case 'invalid_text':
         endpoint.breaker.succeeded()
         if (texts.length > 1) this.#again.push(...halves(texts))
-        else texts[0]?.request.fail(publicFailure(model, thrown))
+        else texts[0]?.request.fail(publicFailure(model, thrown, texts[0].input))
         return
+      case 'not_recorded': {
+        endpoint.breaker.succeeded()
+        const missing = texts[thrown.position ?? 0]
+        missing?.request.fail(publicFailure(model, thrown, missing.input))
+        const others = texts.filter(({ request }) => !request.settled)
+        if (others.length > 0) this.#again.push({ texts: others, avoid: undefined })
+        return
+      }
       case 'wrong_answer':
         if (texts.length > 1 && this.#budget.take()) {
           endpoint.breaker.abandoned()
@@ -311,7 +327,8 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
     for (const text of texts) text.attempts++
     const rest = texts.filter(({ request, attempts }) => !request.settled && attempts < limits.attemptsMax)
     const repeats = !isLasting && rest.length > 0 && this.#budget.take()
-    for (const text of texts) if (!repeats || text.attempts >= limits.attemptsMax) text.request.fail(publicFailure(model, cause))
+    for (const text of texts)
+      if (!repeats || text.attempts >= limits.attemptsMax) text.request.fail(publicFailure(model, cause, text.input))
     if (!repeats) return
     const pause = setTimeout(() => {
       this.#pauses.delete(pause)

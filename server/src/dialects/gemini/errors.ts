@@ -17,6 +17,7 @@ const statuses: Partial<Record<ErrorCode, GoogleStatus>> = {
   missing_api_key: [403, 'PERMISSION_DENIED'],
   permission_denied: [403, 'PERMISSION_DENIED'],
   model_not_found: notFound,
+  not_recorded: notFound,
   route_not_found: notFound,
   credits_not_found: notFound,
   method_not_allowed: [405, 'UNIMPLEMENTED'],

@@ -17,6 +17,7 @@ const kinds: Partial<Record<ErrorCode, OpenAiKind>> = {
   invalid_api_key: { type: invalidRequest, code: 'invalid_api_key' },
   permission_denied: { type: invalidRequest, code: 'permission_denied' },
   model_not_found: { type: invalidRequest, code: 'model_not_found' },
+  not_recorded: { type: invalidRequest, code: 'not_recorded' },
   space_mismatch: { type: invalidRequest, code: 'space_mismatch' },
   idempotency_key_reused: { type: invalidRequest, code: 'idempotency_key_reused' },
   insufficient_credits: { type: 'insufficient_quota', code: 'insufficient_quota', status: 429 },
