@@ -48,6 +48,7 @@ async function main() {
       await prepare('serving')
       return node('cli/bin/nearfield.mjs', ...rest)
     case 'bench':
+    case 'align':
     case 'lanes':
     case 'upstream':
     case 'soak':
@@ -67,7 +68,7 @@ async function main() {
     }
     default:
       throw new BootError(
-        `"${command ?? ''}" is not a command; choose start, test, conformance, nearfield, bench, lanes, upstream, soak, setup or pm.`,
+        `"${command ?? ''}" is not a command; choose start, test, conformance, nearfield, bench, align, lanes, upstream, soak, setup or pm.`,
         'npm start',
       )
   }
