@@ -4,6 +4,7 @@ import { reduceDimensions, type Turn } from './dimensions.ts'
 import type { Sequence } from './embedder.ts'
 import { normalize } from './normalize.ts'
 import type { Prepared } from './prepare.ts'
+import { wholeDimensions } from './unpadded-dimensions.ts'
 
 /** After so many products a long list lets other requests have the thread: five milliseconds of turning, the slowest there is. */
 const productsAtOnce = 4_718_592
@@ -24,7 +25,7 @@ export async function finish(prepared: Prepared<Sequence>, windowVectors: readon
     throw new NearfieldError('engine_failed', undefined, { cause: new Error('the engine gave vectors of the wrong number or length') })
   }
   const finished: Float32Array[] = []
-  const inputsAtOnce = Math.max(1, Math.floor(productsAtOnce / deployment.model.dimensions ** 2))
+  const inputsAtOnce = Math.max(1, Math.floor(productsAtOnce / (deployment.model.dimensions * wholeDimensions(deployment))))
   let from = 0
   for (const [input, { windows }] of reports.entries()) {
     if (finished.length > 0 && finished.length % inputsAtOnce === 0) await setImmediate()
@@ -32,8 +33,14 @@ export async function finish(prepared: Prepared<Sequence>, windowVectors: readon
     from += windows
     const size = dimensions[input] ?? deployment.dimensionsDefault
     const reduced = reduceDimensions(pooled, size, turn)
-    const isWhole = size >= deployment.model.dimensions
-    finished.push(normalize(reduced, size, unitLength || isWhole ? reduced : pooled))
+    const isWhole = size >= wholeDimensions(deployment)
+    finished.push(
+      normalize(
+        reduced,
+        size,
+        unitLength || isWhole ? reduced : turn?.offset === undefined ? pooled : reduceDimensions(pooled, wholeDimensions(deployment), turn),
+      ),
+    )
   }
   return finished
 }

@@ -3,6 +3,7 @@ import type { Deployment } from '../models/model.ts'
 import type { Turn } from './dimensions.ts'
 import type { Sequence } from './embedder.ts'
 import type { Prepared } from './prepare.ts'
+import { wholeDimensions } from './unpadded-dimensions.ts'
 
 export interface SpaceFacts {
   readonly deployment: Deployment
@@ -11,7 +12,7 @@ export interface SpaceFacts {
   /** Stands for all that decides the meaning of the model's own vectors, hexadecimal. */
   readonly fingerprint: string
   /** Where vectors are turned: which, and the same fingerprint with the turning matrix. */
-  readonly rotated: { readonly turns: Turn['turns']; readonly fingerprint: string } | undefined
+  readonly rotated: { readonly turns: Turn['turns']; readonly fingerprint: string; readonly isMapped?: boolean } | undefined
 }
 
 /**
@@ -23,7 +24,7 @@ export function spaceName({ deployment, precision, fingerprint, rotated }: Space
   const { model } = deployment
   const graph = (print: string) => `${model.name}/${precision}-${print.slice(0, 8)}`
   if (rotated !== undefined && (rotated.turns === 'all' || dimensions < model.dimensions)) {
-    return `${graph(rotated.fingerprint)}/rotated-${dimensions}`
+    return `${graph(rotated.fingerprint)}/${rotated.isMapped ? 'aligned' : 'rotated'}-${dimensions}`
   }
   if (dimensions > model.dimensions) return `${graph(fingerprint)}/padded-${dimensions}`
   return `${graph(fingerprint)}/${dimensions === model.dimensions ? '' : 'cut-'}${dimensions}`
@@ -38,7 +39,7 @@ export function answerSpace(
   { dimensions, unitLength, deployment }: Pick<Prepared<Sequence>, 'dimensions' | 'unitLength' | 'deployment'>,
 ): string {
   const names = Array.from(new Set(dimensions), (size) => {
-    return unitLength || size >= deployment.model.dimensions ? model.space(size) : `${model.space(size)}-unscaled`
+    return unitLength || size >= wholeDimensions(deployment) ? model.space(size) : `${model.space(size)}-unscaled`
   })
   return names.join(', ')
 }

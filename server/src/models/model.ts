@@ -65,4 +65,15 @@ export interface Deployment {
   readonly inputTokensMax: number
   /** `pooled`: longer than a window is embedded in windows and pooled by token weight. `cut`: it is truncated to one window. */
   readonly longInputs: 'pooled' | 'cut'
+  /** Set where vectors are mapped towards another model's space: near to it, and another space. */
+  readonly alignment?: Alignment
+}
+
+export interface Alignment {
+  /** The other model. */
+  readonly like: string
+  /** Length of the mapped vectors. */
+  readonly dimensions: number
+  /** Of a text's ten nearest the share that is the same for the other model, on texts the map was not fitted on; 0 to 1. */
+  readonly overlapAt10: number
 }

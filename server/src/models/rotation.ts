@@ -113,12 +113,21 @@ export function modelFingerprint({ sha256: graph, tokenizerSha256, card }: Finge
   return sha256(JSON.stringify(parts))
 }
 
+/** What vectors go through: a rotation, or with an offset a map. */
+export interface TurnedBy extends Pick<Rotation, 'matrix' | 'turns' | 'sha256'> {
+  readonly offset?: Float32Array
+}
+
 /** What the name of a deployment's space is made of. */
-export function spaceFacts(deployment: Deployment, compiled: CompiledModel, rotation: Rotation | undefined) {
+export function spaceFacts(deployment: Deployment, compiled: CompiledModel, rotation: TurnedBy | undefined) {
   return {
     deployment,
     precision: compiled.precision,
     fingerprint: modelFingerprint(compiled),
-    rotated: rotation && { turns: rotation.turns, fingerprint: modelFingerprint(compiled, rotation) },
+    rotated: rotation && {
+      turns: rotation.turns,
+      fingerprint: modelFingerprint(compiled, rotation),
+      isMapped: rotation.offset !== undefined,
+    },
   }
 }
