@@ -9,6 +9,7 @@ import { type Engine, type GateSubject, startEngine } from './inference/engine.t
 import { ModelHost, type ModelOffer } from './inference/model-host.ts'
 import { observerOf } from './inference/observer.ts'
 import { heldMemory } from './inference/replica-memory.ts'
+import { readAlignedModels } from './models/aligned-models.ts'
 import { BatchCost } from './models/batch-cost.ts'
 import { allMiniLmL6V2, deploymentsOf } from './models/catalogue.ts'
 import { type CompiledModel, compileModel, type Precision, precisionsOf } from './models/compile.ts'
@@ -21,7 +22,7 @@ import { committedRecords } from './models/model-records.ts'
 import { openModel } from './models/open-model.ts'
 import { checkParity, type ParityCheck, type ParityReport, quickGoldenTexts } from './models/parity.ts'
 import { readRotatedModels } from './models/rotated-models.ts'
-import { type Rotation, readRotation, spaceFacts } from './models/rotation.ts'
+import { readRotation, spaceFacts, type TurnedBy } from './models/rotation.ts'
 import { upstreamDeployments } from './models/upstream-catalogue.ts'
 import type { LoadedModel } from './serve.ts'
 import { type GatedEngine, HostedModels, type ModelSupply } from './served-models.ts'
@@ -53,7 +54,7 @@ export async function hostModels(ground: Ground, { onProgress, embedder = (engin
   const store = new InstalledCards(config.dataDirectory, (sentence) => log.warn({}, sentence))
   const models = new Map<string, { readonly card: ModelCard; readonly version: string }>()
   /** By deployment. */
-  const rotations = new Map<string, Rotation>()
+  const rotations = new Map<string, TurnedBy>()
   // Nobody is served during the start, so it may take this thread: a graph that is there is found sooner.
   let compile: Compile = (order) => compileHere(ground, order, onProgress)
   const host = new ModelHost<GatedEngine>({
@@ -115,7 +116,10 @@ async function lookAtSupply({ config, telemetry }: Ground, stored: readonly Inst
     ({ name, model }) => !elsewhere.has(name) && (hosting.models?.includes(model.name) ?? true),
   )
   const rotatedModels = await readRotatedModels(dataDirectory, own, warn)
-  const rotated = new Map(rotatedModels.map(({ deployment, rotation }) => [deployment.name, rotation]))
+  const rotated = new Map<string, TurnedBy>(rotatedModels.map(({ deployment, rotation }) => [deployment.name, rotation]))
+  const named = [...own, ...rotatedModels.map(({ deployment }) => deployment)]
+  const alignedModels = await readAlignedModels(dataDirectory, named, warn)
+  for (const { deployment, map } of alignedModels) rotated.set(deployment.name, map)
   for (const { name, model, standIn } of own) {
     // A model under its own name is what its reference is, so only a stand-in is cut from the turned vector.
     const shipped = standIn ? await readRotation(model) : undefined
@@ -123,7 +127,7 @@ async function lookAtSupply({ config, telemetry }: Ground, stored: readonly Inst
   }
   const files = new Map(installed.map((model) => [model.card.name, model]))
   const supply: ModelSupply = {
-    deployments: [...own, ...rotatedModels.map(({ deployment }) => deployment)],
+    deployments: [...named, ...alignedModels.map(({ deployment }) => deployment)],
     offers: [...new Set(own.map(({ model }) => model.name))].map((name) => offerOf(name, files.get(name), config)),
   }
   return { supply, rotated }
@@ -174,7 +178,7 @@ async function loadEngine(ground: Ground, card: ModelCard, replicas: number, com
 function loadedAs(
   deployment: Deployment,
   { compiled, tokenizer }: Engine,
-  rotation: Rotation | undefined,
+  rotation: TurnedBy | undefined,
   embedder: Embedder,
 ): LoadedModel {
   const facts = spaceFacts(deployment, compiled, rotation)

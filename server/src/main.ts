@@ -24,6 +24,7 @@ import { registerUpstreamMetrics } from './upstream-metrics.ts'
 import { openUpstreamModels, type UpstreamModel, type WrapProvider } from './upstream-models.ts'
 import { openUpstreamRecording } from './upstream-recording.ts'
 
+export { alignModel, overlapAt10Min } from './align-model.ts'
 export { ConfigError, readConfig } from './config.ts'
 export { buildAdminApp } from './http/admin/admin.ts'
 export { readControlAddress } from './http/admin/control-socket.ts'

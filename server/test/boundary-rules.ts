@@ -66,6 +66,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'upstream-metrics.ts': ['metrics.ts', 'upstream/'],
   'model-metrics.ts': ['cache/', 'inference/', 'metrics.ts', 'served-models.ts'],
   'host-models.ts': ['*', '!http/', '!main.ts'],
+  'align-model.ts': [...ground, ...settings, 'models/', 'upstream/', 'embedding/request.ts'],
   'upstream-recording.ts': [...ground, ...settings, 'context.ts', 'models/', 'upstream/'],
   'upstream-models.ts': [
     ...[...ground, ...settings, 'context.ts', 'models/', 'embedding/', 'upstream/', 'serve.ts'],

@@ -68,7 +68,7 @@ async function rotate({ output, environment }: Session, name: string, options: R
 }
 
 /** The model behind a name under its own name, the length of its vectors, and the names that are taken. */
-async function subjectOf(environment: Session['environment'], name: string) {
+export async function subjectOf(environment: Session['environment'], name: string) {
   await using admin: Admin = await openAdmin(environment)
   const models = rowsOf(await admin.call('GET', '/models'), 'models')
   const taken = models.map((row) => String(row.name))
@@ -80,7 +80,8 @@ async function subjectOf(environment: Session['environment'], name: string) {
   return { model, size: whole, taken }
 }
 
-async function embedAll(
+/** Whole vectors of the texts, `[texts]`, by the server of this data folder or one started for it. */
+export async function embedAll(
   environment: Session['environment'],
   output: Output,
   model: string,

@@ -4,17 +4,19 @@ import { exitCode } from '../exit-code.ts'
 import { isList, type JsonObject, rowsOf } from '../json.ts'
 import type { Act, Session } from '../main.ts'
 import { renderFacts, renderTable } from '../output.ts'
+import { addModelAlign } from './model-align.ts'
 import { addModelGolden } from './model-golden.ts'
 import { addModelRotate } from './model-rotate.ts'
 import { addModelStore } from './model-store.ts'
 
 const defaultModel = 'gemini-embedding-001'
 
-/** `models list|show|load|unload|pin|unpin|compile|verify`, `rotate`, `golden` and those of the store. */
+/** `models list|show|load|unload|pin|unpin|compile|verify`, `rotate`, `align`, `golden` and those of the store. */
 export function addModels(program: Command, act: Act): void {
   const models = program.command('models').description('list, compile and verify models')
   addModelStore(models, act)
   addModelRotate(models, act)
+  addModelAlign(models, act)
   addModelGolden(models, act)
   models.command('list').description('list the names callers can ask for').action(act(list))
   models.command('show').description('show one').argument('[name]', 'the model', defaultModel).action(act(show))

@@ -42,6 +42,8 @@ export class RecordingFile implements AsyncDisposable {
   readonly #limits: RecordingLimits
   readonly #lock: Disposable | undefined
   readonly #kept = new Map<string, Kept[]>()
+  /** Length of the last vector of each model. */
+  readonly #dimensions = new Map<string, number>()
   #salt: Uint8Array = new Uint8Array()
   #bytes = 0
   #outcomes = 0
@@ -91,6 +93,11 @@ export class RecordingFile implements AsyncDisposable {
   /** The name of a text in this recording. */
   itemOf(text: UpstreamText, model: RecordedModel): string {
     return itemOf(text, model, this.#salt)
+  }
+
+  /** Length of the vectors of a model; `undefined` where there is none. */
+  dimensionsOf(model: string): number | undefined {
+    return this.#dimensions.get(model)
   }
 
   /** What became of an item, in the order in which it was recorded; empty where nothing was. */
@@ -178,8 +185,9 @@ export class RecordingFile implements AsyncDisposable {
     }
   }
 
-  #keep({ item, outcome }: RecordedLine, offset: number, bytes: number): void {
+  #keep({ item, model, outcome }: RecordedLine, offset: number, bytes: number): void {
     const kept = this.#kept.get(item) ?? []
+    if ('vector' in outcome) this.#dimensions.set(model, outcome.vector.length)
     kept.push('vector' in outcome ? { offset, bytes } : outcome)
     this.#kept.set(item, kept)
     this.#outcomes++
