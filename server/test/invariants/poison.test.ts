@@ -11,6 +11,7 @@ import { expectBooksToBalance, startTestServer, type TestServer } from '../harne
 const silent = { info: () => {}, warn: () => {}, error: () => {} }
 const settings = { ...readConfig({}).config.engine, replicas: 1, watchdogMs: 1_500, restartsPerMinuteMax: 100 }
 const neighbours = 5
+const long = 'text of many words '.repeat(50)
 
 describe('a text that is poison to a replica', () => {
   let server: TestServer
@@ -99,8 +100,8 @@ describe('replicas of a real model', () => {
       const clients = Array.from({ length: 8 }, async (_, client) => {
         for (let call = 0; !stopped; call++) {
           const { status } = await server.post({
-            // No two alike: equal texts in flight are computed once, and both replicas are to have work.
-            input: [`text ${call} of ${client}`, `a text that is somewhat longer than number ${call} of ${client}`],
+            // No two alike: equal texts in flight are computed once. Long: computing them is to take both replicas, whatever the machine.
+            input: [`${long} number ${call} of ${client}`, `another ${long} number ${call} of ${client}`],
           })
           expect(status).toBe(200)
           answered++
