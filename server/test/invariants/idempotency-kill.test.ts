@@ -79,7 +79,7 @@ test('the server is killed after the commit and before the answer: the same requ
   expect(rows.map(({ id }) => id)).toContain(again.chargedAs)
 })
 
-const kills = 8
+const kills = 5
 const clients = 8
 const answersMax = 60
 
