@@ -22,7 +22,7 @@ const words = (
 ).split(' ')
 
 /** Deterministic pseudo-random numbers in [0, 1), so that every run measures the same texts. Source: mulberry32. */
-function randomNumbers(seed: number): () => number {
+export function randomNumbers(seed: number): () => number {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0

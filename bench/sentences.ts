@@ -1,3 +1,5 @@
+import { randomNumbers } from './corpus.ts'
+
 /** Parts of everyday sentences about one field each; a sentence takes one of every list of its field, or of two fields. */
 const fields = [
   {
@@ -49,17 +51,6 @@ const fields = [
     where: ['in thick fog', 'because of a strike', 'with three suitcases', 'shortly after midnight', 'on the way home'],
   },
 ] as const
-
-/** Deterministic numbers from 0 to 1. Source: mulberry32. */
-function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 /** `count` different sentences, the same for the same seed. */
 export function sentences(count: number, seed = 1): string[] {

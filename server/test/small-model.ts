@@ -221,7 +221,7 @@ function poolingConfig(hidden: number, pooling: Pooling): object {
 }
 
 /** Normally distributed numbers, the same for the same seed. Source: Box and Muller over mulberry32. */
-function gaussian(seed: number): () => number {
+export function gaussian(seed: number): () => number {
   let state = seed
   const uniform = () => {
     state = (state + 0x6d2b79f5) | 0

@@ -1,21 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { gaussian } from '../../test/small-model.ts'
 import { fitLinearMap, mapVector } from './linear-map.ts'
 import { crossOverlapAt10, rankAgreement } from './rank-agreement.ts'
 
 // A map is fitted on pairs and judged on texts that it has not seen.
-
-/** Normally distributed numbers, the same for the same seed. Source: Box and Muller over mulberry32. */
-function gaussian(seed: number): () => number {
-  let state = seed
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform())
-}
 
 const vectors = (count: number, length: number, next: () => number) =>
   Array.from({ length: count }, () => Float32Array.from({ length }, () => next()))
