@@ -19,6 +19,8 @@ export const errorCatalogue = {
     public: 'An input is not in the recording that is replayed. Nothing was billed.',
   },
   route_not_found: { status: 404, retryable: false, public: 'There is no such endpoint.' },
+  /** A file, batch, request or webhook endpoint that is not there, or belongs to somebody else. */
+  not_found: { status: 404, retryable: false, public: 'There is no such resource.' },
   credits_not_found: { status: 404, retryable: false, public: 'No credits found for the user' },
   method_not_allowed: { status: 405, retryable: false, public: 'This endpoint does not support that method.' },
   space_mismatch: {
@@ -26,6 +28,8 @@ export const errorCatalogue = {
     retryable: false,
     public: 'The vectors would not be in the space that was asked for. Nothing was billed.',
   },
+  /** What it is asked to do is not possible in the state that it is in. */
+  state_conflict: { status: 409, retryable: false, public: 'That is not possible any more.' },
   idempotency_key_reused: {
     status: 422,
     retryable: false,

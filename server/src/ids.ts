@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 
 /** What an id names; the prefix makes a pasted id explain itself. `key` is a handle, never the secret. */
-export type IdPrefix = 'req' | 'acct' | 'key' | 'hold' | 'entry' | 'proc'
+export type IdPrefix = 'req' | 'acct' | 'key' | 'hold' | 'entry' | 'proc' | 'batch' | 'evt' | 'we'
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 
@@ -10,6 +10,15 @@ const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
  * so ids sort by the time they were made. Source: the ULID layout.
  */
 export function newId(prefix: IdPrefix, nowMs: number): string {
+  return `${prefix}_${timeAndChance(nowMs)}`
+}
+
+/** The id of a file: with a dash, because the Gemini API allows no underscore in the name of a file. */
+export function newFileId(nowMs: number): string {
+  return `file-${timeAndChance(nowMs)}`
+}
+
+function timeAndChance(nowMs: number): string {
   let time = nowMs
   let head = ''
   for (let position = 0; position < 10; position++) {
@@ -18,7 +27,7 @@ export function newId(prefix: IdPrefix, nowMs: number): string {
   }
   let tail = ''
   for (const byte of takeRandomBytes()) tail += alphabet.charAt(byte & 31)
-  return `${prefix}_${head}${tail}`
+  return head + tail
 }
 
 /** Random bytes are drawn in one gulp for many ids: a call of the generator costs more than an id. */

@@ -25,6 +25,9 @@ const ports = [
   'billing/reservation.ts',
   'embedding/embedder.ts',
   'embedding/request.ts',
+  'jobs/async-requests.ts',
+  'jobs/batches.ts',
+  'jobs/files.ts',
   'models/model.ts',
 ]
 
@@ -91,6 +94,7 @@ const packageOwners: readonly { readonly name: RegExp; readonly owner: string; r
     owner: 'inference/',
     owns: (path) => path.startsWith('server/src/inference/'),
   },
+  { name: /^pg-boss$/, owner: 'jobs/', owns: (path) => path.startsWith('server/src/jobs/') },
   { name: /^@redis\//, owner: 'cache/', owns: (path) => path.startsWith('server/src/cache/') },
   { name: /^@prometheus-io\//, owner: 'the metrics files', owns: (path) => /\/(model-|upstream-)?metrics\.ts$/.test(path) },
   { name: /^commander$/, owner: 'cli/', owns: (path) => path.startsWith('cli/') },

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import type { Principal } from '../access/principal.ts'
 import type { Config } from '../config.ts'
 import type { WireReply } from '../dialects/dialect.ts'
@@ -13,7 +13,7 @@ import { retryHeaders } from './rate-limit-headers.ts'
 import { readBodiesStrictly, refuseEncodedBody } from './read-body.ts'
 import { sendWire } from './send.ts'
 import { validationError } from './validation-message.ts'
-import type { RequestHead } from './wire-of.ts'
+import { type RequestHead, wireOf } from './wire-of.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -39,6 +39,21 @@ export interface AppSurroundings {
   refuse(error: NearfieldError, head?: RequestHead): WireReply
 }
 
+/**
+ * Lets two dialects have routes with one path: a route with `constraints: { wire: 'gemini' }` is for requests in that dialect, one
+ * with `'others'` for all that are not, and one without is for everybody.
+ */
+const wireConstraint: WireConstraint = {
+  name: 'wire',
+  mustMatchWhenDerived: false,
+  storage: () => {
+    const handlers = new Map<unknown, Parameters<ReturnType<WireConstraint['storage']>['set']>[1]>()
+    return { get: (wire) => handlers.get(wire) ?? null, set: (wire, handler) => void handlers.set(wire, handler) }
+  },
+  deriveConstraint: ({ url, headers }) => (wireOf({ url: url ?? '/', headers }).name === 'gemini' ? 'gemini' : 'others'),
+}
+type WireConstraint = NonNullable<NonNullable<FastifyServerOptions['routerOptions']>['constraints']>[string]
+
 /** A Fastify application with our limits, strict bodies, ids, errors and one log line a request; no routes yet. */
 export function createApp(surroundings: AppSurroundings): FastifyInstance {
   const { config, clock, telemetry } = surroundings
@@ -53,7 +68,7 @@ export function createApp(surroundings: AppSurroundings): FastifyInstance {
     forceCloseConnections: 'idle',
     // A request on a kept-alive connection that arrives while closing is served, and its connection then closed.
     return503OnClosing: false,
-    routerOptions: { maxParamLength: 128 },
+    routerOptions: { maxParamLength: 128, constraints: { wire: wireConstraint } },
     requestIdHeader: false,
     genReqId: () => newId('req', clock.now()),
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false, verbose: true } },

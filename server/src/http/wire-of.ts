@@ -32,7 +32,7 @@ const owners: readonly (readonly [RegExp, Wire])[] = [
 ]
 
 /** Paths that several dialects have in common: there the form of the credential decides. */
-const shared = /^\/v1\/(?:models|files|batches)(?:[/?]|$)/
+const shared = /^\/v1\/(?:models|files|batches|webhook_endpoints)(?:[/?]|$)/
 
 /**
  * The dialect a request speaks, by its path where one dialect owns that, by its credential where several share it. Errors

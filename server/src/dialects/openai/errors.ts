@@ -18,6 +18,8 @@ const kinds: Partial<Record<ErrorCode, OpenAiKind>> = {
   permission_denied: { type: invalidRequest, code: 'permission_denied' },
   model_not_found: { type: invalidRequest, code: 'model_not_found' },
   not_recorded: { type: invalidRequest, code: 'not_recorded' },
+  not_found: { type: invalidRequest, code: 'not_found' },
+  state_conflict: { type: invalidRequest, code: 'state_conflict' },
   space_mismatch: { type: invalidRequest, code: 'space_mismatch' },
   idempotency_key_reused: { type: invalidRequest, code: 'idempotency_key_reused' },
   insufficient_credits: { type: 'insufficient_quota', code: 'insufficient_quota', status: 429 },

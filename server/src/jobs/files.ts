@@ -1,0 +1,85 @@
+/**
+ * A file of an account.
+ *
+ *     started --append--> started --complete--> complete --expires, delete--> gone
+ *        |                                                                     ^
+ *        +---- expires, delete ------------------------------------------------+
+ *
+ * Only a complete one can be read, listed or used.
+ */
+export interface StoredFile {
+  /** `file-…`, lower-case letters, digits and a dash. */
+  readonly id: string
+  readonly accountId: string
+  readonly filename: string
+  readonly displayName: string | undefined
+  /** As its uploader called it; never interpreted. */
+  readonly mimeType: string
+  /** Such as `batch` or `batch_output`. */
+  readonly purpose: string
+  readonly source: 'uploaded' | 'generated'
+  readonly bytes: number
+  /** What its uploader said it would have. */
+  readonly bytesExpected: number | undefined
+  /** Of its bytes; `undefined` until it is complete. */
+  readonly sha256: Buffer | undefined
+  readonly createdAtMs: number
+  readonly completedAtMs: number | undefined
+  readonly expiresAtMs: number
+}
+
+/** A file that is not there yet. */
+export interface NewFile {
+  readonly filename: string
+  readonly displayName?: string | undefined
+  readonly mimeType: string
+  readonly purpose: string
+  readonly bytesExpected?: number | undefined
+  /** How long it is kept, milliseconds; left out, as long as the settings say. */
+  readonly keepMs?: number | undefined
+  /** Part of a batch, and shown to nobody. */
+  readonly hidden?: boolean | undefined
+}
+
+/** Which part of a list is wanted. Ids sort by the time they were made. */
+export interface PageWish {
+  /** At most so many. */
+  readonly limit: number
+  /** Id of the last entry of the page before; it need not exist any more. */
+  readonly after?: string | undefined
+  /** `desc` has the newest first. */
+  readonly order: 'asc' | 'desc'
+}
+
+export interface Page<Entry> {
+  readonly entries: readonly Entry[]
+  /** Whether there are more behind them. */
+  readonly more: boolean
+}
+
+/** Files by account: that of another is as little there as one that never was. */
+export interface Files {
+  /** Stores all of `content`. What failed half-way leaves nothing. @throws NearfieldError `payload_too_large`, `unavailable`, and what `content` throws */
+  store(accountId: string, file: NewFile, content: AsyncIterable<Uint8Array>): Promise<StoredFile>
+  /** Starts a file whose bytes come in several calls. @throws NearfieldError `payload_too_large`, `unavailable` */
+  start(accountId: string, file: NewFile): Promise<StoredFile>
+  /**
+   * Adds bytes at position `start`. Bytes that are there already are skipped, so that the same call may be sent again.
+   * @returns how many bytes the file has now
+   * @throws NearfieldError `not_found`, `state_conflict` with `details.bytes` when bytes would be missing before `start` or the file is complete, `payload_too_large`, `unavailable`
+   */
+  append(accountId: string, fileId: string, start: number, content: AsyncIterable<Uint8Array>): Promise<number>
+  /**
+   * Makes a started file readable. Complete already, it is given as it is.
+   * @throws NearfieldError `not_found`, `state_conflict` when it has fewer bytes than was said, `unavailable`
+   */
+  complete(accountId: string, fileId: string): Promise<StoredFile>
+  /** A complete file. @throws NearfieldError `not_found`, `unavailable` */
+  find(accountId: string, fileId: string): Promise<StoredFile>
+  /** Complete files that are not hidden. */
+  list(accountId: string, wish: PageWish & { readonly purpose?: string | undefined }): Promise<Page<StoredFile>>
+  /** The bytes of a complete file from position `from` on, piece by piece. @throws NearfieldError `not_found` before the first piece, `unavailable` */
+  read(accountId: string, fileId: string, from?: number): AsyncIterable<Buffer>
+  /** @throws NearfieldError `not_found`, `state_conflict` while a batch reads it */
+  delete(accountId: string, fileId: string): Promise<void>
+}
