@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
+import { shown } from '../dialects/strict-json.ts'
 import { NearfieldError } from '../errors.ts'
-import { shown } from './strict-json.ts'
 
 /**
  * Reads a multipart form as if its fields had been JSON: a field that the schema knows as a number is read as one, and

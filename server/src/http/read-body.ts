@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { parseStrictJson } from '../dialects/strict-json.ts'
 import { NearfieldError } from '../errors.ts'
 import { readFormFields } from './form-fields.ts'
-import { parseStrictJson } from './strict-json.ts'
 
 /**
  * Bodies are collected as bytes, up to the size limit, and read here once they are complete: a request that is

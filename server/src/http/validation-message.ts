@@ -1,6 +1,6 @@
 import type { FastifySchemaValidationError } from 'fastify'
+import { shown } from '../dialects/strict-json.ts'
 import { NearfieldError } from '../errors.ts'
-import { shown } from './strict-json.ts'
 
 /**
  * Turns what the schema validator found into one sentence: where, and what is allowed there. The value itself is never
