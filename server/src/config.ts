@@ -1,6 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os'
 import path from 'node:path'
 import { ConfigError, countsByName, type Environment, names, namesByName, oneOf, onOff, wholeNumber } from './environment.ts'
+import { type JobSettings, readJobSettings } from './job-settings.ts'
 import { readUpstreamSecrets, readUpstreamSettings, type UpstreamSecrets, type UpstreamSettings } from './upstream-settings.ts'
 
 export { ConfigError, type Environment } from './environment.ts'
@@ -181,6 +182,7 @@ export interface Config {
     readonly modelBytesMax: number
   }
   readonly upstream: UpstreamSettings
+  readonly jobs: JobSettings
   readonly access: {
     /** How long a looked-up key may be believed without asking the database. */
     readonly keyCacheMs: number
@@ -297,6 +299,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
     },
     hub: hubSettings(environment),
     upstream: readUpstreamSettings(environment),
+    jobs: readJobSettings(environment),
     access: { ...accessLimits, badKeysPerMinuteMax: whole('NEARFIELD_BAD_KEYS_PER_MINUTE_MAX', 20, 1, 1_000_000) },
     storage: storageSettings(environment),
   }

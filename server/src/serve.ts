@@ -1,6 +1,6 @@
 import type { Access, RateLimitState } from './access/access.ts'
 import type { Principal } from './access/principal.ts'
-import { costOf } from './billing/price.ts'
+import { costOf, type Tariff } from './billing/price.ts'
 import type { Billing, Charge, IdempotencyKey, Receipt } from './billing/reservation.ts'
 import { unlessAborted } from './billing/unless-aborted.ts'
 import { cachedTokens } from './cache/cached-tokens.ts'
@@ -93,6 +93,8 @@ export interface Caller {
   readonly idempotencyKey?: IdempotencyKey | undefined
   /** Name of the model that may answer when the one asked for cannot, in its own space. Only `serveOrFallBack` heeds it. */
   readonly fallback?: string | undefined
+  /** What it is billed by; left out, `standard`. */
+  readonly tariff?: Tariff | undefined
   /** What was left when this request was counted, where that has been done. */
   readonly counted?: RateLimitState
 }
@@ -159,7 +161,7 @@ export async function serve(request: EmbedRequest, caller: Caller, services: Ser
   const { accountId } = principal
   const space = model.space(deployment.model.dimensions)
   const known = await services.cache.lookup({ space, dimensions: deployment.model.dimensions, accountId }, sequences, caller.cache)
-  const charge = chargeFor(prepared, cachedTokens(prepared.reports, known.vectors), caller.requestId, clock.now())
+  const charge = chargeFor(prepared, cachedTokens(prepared.reports, known.vectors), caller, clock.now())
 
   const lookedUpMs = clock.monotonicMs()
   const key = caller.idempotencyKey && { ...caller.idempotencyKey, space: answeredSpace }
@@ -202,9 +204,11 @@ function refuseFallback({ fallback }: Caller): void {
   throw new NearfieldError('invalid_request', 'x-nearfield-fallback works for plain embedding calls only. Leave it out here.')
 }
 
-function chargeFor({ deployment, reports, tokensBilled }: Prepared<Sequence>, cached: number, requestId: string, nowMs: number): Charge {
+function chargeFor(prepared: Prepared<Sequence>, cached: number, { requestId, tariff }: Caller, nowMs: number): Charge {
+  const { deployment, reports, tokensBilled } = prepared
   const counts = { tokens: tokensBilled, cachedTokens: cached }
-  return { requestId, deployment: deployment.name, inputs: reports.length, ...counts, cost: costOf(deployment.name, counts, nowMs) }
+  const cost = costOf(deployment.name, counts, nowMs, tariff)
+  return { requestId, deployment: deployment.name, inputs: reports.length, ...counts, cost }
 }
 
 /** What the answer says of its charge. On a replay that is the charge of the first answer, which may have been of another space. */

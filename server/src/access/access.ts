@@ -68,6 +68,11 @@ export interface AccessManagement {
   /** @throws NearfieldError `invalid_request` when the name is taken or the plan unknown */
   createAccount(account: { name: string; plan?: string }): Promise<Account>
   listAccounts(): Promise<Account[]>
+  /**
+   * Who made a request that was taken earlier, through which key: with the limits of the account's plan as it is now.
+   * @throws NearfieldError `invalid_request` when there is no such account
+   */
+  principalOf(accountId: string, keyId: string): Promise<Principal>
   /** @throws NearfieldError `invalid_request` when there is no such account */
   findAccount(idOrName: string): Promise<Account>
   /** `plan`, where given, becomes the plan of the whole account. @throws NearfieldError `invalid_request` */

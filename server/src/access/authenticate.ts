@@ -4,7 +4,7 @@ import { NearfieldError } from '../errors.ts'
 import type { Clock } from '../time.ts'
 import { digestOf, isWellFormed } from './key.ts'
 import { isPlanName, plans } from './plan.ts'
-import { type Principal, scopes } from './principal.ts'
+import { type PlanLimits, type Principal, scopes } from './principal.ts'
 import type { RateDecision, RateLimiter } from './rate-limit.ts'
 import type { AccessStore, KeyRow } from './store.ts'
 
@@ -131,13 +131,17 @@ function tooManyBadKeys(decision: RateDecision, limit: number): NearfieldError {
 }
 
 function principalOf(row: KeyRow): Principal {
-  if (!isPlanName(row.plan))
-    throw new NearfieldError('internal', undefined, { cause: new Error(`account ${row.accountId} has an unknown plan`) })
   return Object.freeze({
     accountId: row.accountId,
     keyId: row.id,
     scopes: scopes.filter((scope) => row.scopes.includes(scope)),
     plan: row.plan,
-    limits: plans[row.plan],
+    limits: limitsOf(row.accountId, row.plan),
   })
+}
+
+/** @throws NearfieldError `internal` when the account has a plan of another version of the server */
+export function limitsOf(accountId: string, plan: string): PlanLimits {
+  if (isPlanName(plan)) return plans[plan]
+  throw new NearfieldError('internal', undefined, { cause: new Error(`account ${accountId} has an unknown plan`) })
 }

@@ -2,7 +2,7 @@ import { NearfieldError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Clock } from '../time.ts'
 import type { AccessManagement, ApiKey, IssuedKey } from './access.ts'
-import type { Authenticator } from './authenticate.ts'
+import { type Authenticator, limitsOf } from './authenticate.ts'
 import { digestOf, endingOf, newSecret } from './key.ts'
 import { isPlanName, type PlanName, planNames } from './plan.ts'
 import { type Scope, scopes } from './principal.ts'
@@ -59,6 +59,10 @@ export function keyManagement({ store, authenticator, clock, defaultPlan }: Part
 
   return {
     findAccount,
+    async principalOf(accountId, keyId) {
+      const { plan } = await findAccount(accountId)
+      return { accountId, keyId, scopes: ['embed'], plan, limits: limitsOf(accountId, plan) }
+    },
     async createAccount({ name, plan }) {
       const account = { id: newId('acct', clock.now()), name: checkedName(name), plan: checkedPlan(plan ?? defaultPlan) }
       if (await store.addAccount(account)) return findAccount(account.id)

@@ -42,6 +42,12 @@ export function priceOf(deployment: string, nowMs: number): Price {
 /** Tokens of texts whose vectors are cached cost a tenth: tokenising, storing and sending them is nearly all there is left to do. */
 const cachedTokensShare = 10n
 
+/** What is not urgent costs half. Source: Google's and OpenAI's price lists, batch. */
+const batchShare = 2n
+
+/** How soon an answer is wanted: `batch` is within a day. */
+export type Tariff = 'standard' | 'batch'
+
 /** Billed tokens of one request. */
 export interface TokenCounts {
   readonly tokens: number
@@ -49,9 +55,10 @@ export interface TokenCounts {
   readonly cachedTokens: number
 }
 
-/** What tokens of a deployment cost at a moment, the cached ones a tenth. @throws NearfieldError `model_not_found` */
-export function costOf(deployment: string, { tokens, cachedTokens }: TokenCounts, nowMs: number): NanoDollars {
-  const { nanoDollarsPerMillionTokens } = priceOf(deployment, nowMs)
+/** What tokens of a deployment cost at a moment, the cached ones a tenth; in a batch half of it. @throws NearfieldError `model_not_found` */
+export function costOf(deployment: string, { tokens, cachedTokens }: TokenCounts, nowMs: number, tariff: Tariff = 'standard'): NanoDollars {
+  const price = priceOf(deployment, nowMs).nanoDollarsPerMillionTokens
+  const nanoDollarsPerMillionTokens = tariff === 'batch' ? price / batchShare : price
   return costOfTokens(
     { tokens: tokens - cachedTokens, nanoDollarsPerMillionTokens },
     { tokens: cachedTokens, nanoDollarsPerMillionTokens: nanoDollarsPerMillionTokens / cachedTokensShare },

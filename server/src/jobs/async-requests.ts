@@ -1,4 +1,5 @@
 import type { Principal } from '../access/principal.ts'
+import type { IdempotencyKey } from '../billing/reservation.ts'
 import type { NanoDollars } from '../money.ts'
 
 /**
@@ -33,13 +34,21 @@ export interface AsyncRequest {
   readonly expiresAtMs: number
 }
 
+export interface NewAsyncRequest {
+  readonly deployment: string
+  /** What the dialect will decode. */
+  readonly body: Buffer
+  readonly idempotencyKey?: IdempotencyKey | undefined
+}
+
 /** Requests by account: that of another is as little there as one that never was. */
 export interface AsyncRequests {
   /**
-   * Takes a request; when this returns, it will be answered even if this server dies. `body` is what the dialect will decode.
-   * @throws NearfieldError `overloaded` when too many wait, `unavailable`
+   * Takes a request; when this returns, it will be answered even if this server dies. With an idempotency key that another one
+   * came with, and that did not fail, it gives that one.
+   * @throws NearfieldError `overloaded` when too many wait, `idempotency_key_reused`, `unavailable`
    */
-  submit(principal: Principal, request: { readonly deployment: string; readonly body: Buffer }): Promise<AsyncRequest>
+  submit(principal: Principal, request: NewAsyncRequest): Promise<AsyncRequest>
   /** @throws NearfieldError `not_found` with `Request <id> not found`, `unavailable` */
   find(accountId: string, id: string): Promise<AsyncRequest>
 }

@@ -23,6 +23,8 @@ export interface SendOptions {
 export interface JobQueue {
   /** @throws NearfieldError `unavailable` while the queue cannot be opened */
   send(queue: QueueName, ids: JobIds, options?: SendOptions): Promise<void>
+  /** Lets a worker of this server look for jobs now: after the transaction is committed that one was sent within. */
+  wake(queue: QueueName): void
   /**
    * Handles jobs of a queue, up to so many at once, until the queue is closed. `signal` aborts when the server is stopping:
    * whatever is not done then must be handed back by throwing, and is begun again elsewhere.

@@ -31,6 +31,11 @@ export interface Database extends AsyncDisposable {
   run<Result>(name: string, work: (tables: Tables) => Promise<Result>): Promise<Result>
   /** Like `run`, all or nothing. The embedded database has one connection: nothing else may be awaited on it inside. */
   transaction<Result>(name: string, work: (tables: Tables) => Promise<Result>): Promise<Result>
+  /**
+   * What a library runs in words of its own: one statement with values, or several without. Whole numbers of 64 bits come as text,
+   * as the driver gives them. A transaction that fails half-way is rolled back.
+   */
+  script(name: string, text: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>
   /** For readiness: resolves when the database answers. */
   ping(): Promise<void>
   /** @throws NearfieldError `unavailable` while the disk of the embedded database is nearly full */
@@ -83,10 +88,29 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     migrated,
     query,
     run: (name, work) => safely(name, () => work(tables)),
+    script: (name, text, values = []) => safely(name, () => runScript(pool, text, values)),
     transaction: (name, work) => safely(name, () => tables.transaction(work)),
     ping: async () => void (await query({ name: 'ping', text: 'select 1' }, [])),
     assertRoom: () => guard?.assertRoom(),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  }
+}
+
+/** Rows of all its statements; most have none. */
+async function runScript(pool: pg.Pool, text: string, values: readonly unknown[]): Promise<Record<string, unknown>[]> {
+  const client = await pool.connect()
+  try {
+    const config = { text, types: pg.types, ...(values.length > 0 && { values: [...values] }) }
+    const results: pg.QueryResult | pg.QueryResult[] = await client.query(config)
+    client.release()
+    return [results].flat().flatMap(({ rows }) => rows)
+  } catch (thrown) {
+    const lost = await client.query('rollback').then(
+      () => false,
+      () => true,
+    )
+    client.release(lost)
+    throw thrown
   }
 }
 

@@ -55,6 +55,10 @@ export class UnreliableDatabase implements Database {
     return this.#isCut ? new Promise(() => undefined) : this.#database.run(name, work)
   }
 
+  script(name: string, text: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]> {
+    return this.#isCut ? new Promise(() => undefined) : this.#database.script(name, text, values)
+  }
+
   transaction<Result>(name: string, work: (tables: Tables) => Promise<Result>): Promise<Result> {
     return this.#isCut ? new Promise(() => undefined) : this.#database.transaction(name, work)
   }

@@ -4,6 +4,8 @@ CREATE TABLE "async_requests" (
 	"key_id" text NOT NULL,
 	"deployment" text NOT NULL,
 	"input" "bytea" NOT NULL,
+	"key_digest" "bytea",
+	"fingerprint" "bytea",
 	"state" text NOT NULL,
 	"output" "bytea",
 	"error" text,
@@ -14,7 +16,8 @@ CREATE TABLE "async_requests" (
 	"started_at" timestamp with time zone,
 	"finished_at" timestamp with time zone,
 	"infer_ms" integer,
-	"expires_at" timestamp with time zone NOT NULL
+	"expires_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "async_requests_key_digest_unique" UNIQUE("key_digest")
 );
 --> statement-breakpoint
 CREATE TABLE "batches" (
@@ -38,6 +41,7 @@ CREATE TABLE "batches" (
 	"errors" text,
 	"chunks_begun" integer DEFAULT 0 NOT NULL,
 	"chunks_done" integer DEFAULT 0 NOT NULL,
+	"chunks_split" integer[] DEFAULT '{}' NOT NULL,
 	"next_byte" bigint DEFAULT 0 NOT NULL,
 	"next_line" integer DEFAULT 0 NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,

@@ -21,7 +21,7 @@ export const files = pgTable(
     mimeType: text('mime_type').notNull(),
     purpose: text('purpose').notNull(),
     /** `uploaded` by a caller, or `generated` by a batch. */
-    source: text('source').notNull(),
+    source: text('source', { enum: ['uploaded', 'generated'] }).notNull(),
     /** What its uploader said it would have; `null` where nobody did. */
     bytesExpected: bigint('bytes_expected', { mode: 'number' }),
     bytes: bigint('bytes', { mode: 'number' }).notNull().default(0),
@@ -58,7 +58,7 @@ export const batches = pgTable(
     accountId: owner(),
     keyId: text('key_id').notNull(),
     /** Whose lines the file has: `openai` or `gemini`. */
-    wire: text('wire').notNull(),
+    wire: text('wire', { enum: ['openai', 'gemini'] }).notNull(),
     /** The model asked for; null until the first line was read where it is named there. */
     deployment: text('deployment'),
     displayName: text('display_name'),
@@ -69,7 +69,9 @@ export const batches = pgTable(
     inline: boolean('inline').notNull().default(false),
     outputFileId: text('output_file_id'),
     errorFileId: text('error_file_id'),
-    state: text('state').notNull(),
+    state: text('state', {
+      enum: ['validating', 'in_progress', 'finalizing', 'completed', 'failed', 'expired', 'cancelling', 'cancelled'],
+    }).notNull(),
     linesTotal: integer('lines_total').notNull().default(0),
     linesCompleted: integer('lines_completed').notNull().default(0),
     linesFailed: integer('lines_failed').notNull().default(0),
@@ -80,6 +82,8 @@ export const batches = pgTable(
     /** Chunks whose charge may have been made, and those whose answers are written: a crash may fall between the two. */
     chunksBegun: integer('chunks_begun').notNull().default(0),
     chunksDone: integer('chunks_done').notNull().default(0),
+    /** Chunks that are run line by line, because one of their lines keeps the others from being run together. */
+    chunksSplit: integer('chunks_split').array().notNull().default(sql`'{}'`),
     /** Where the next chunk starts in the input file, in bytes and in lines. */
     nextByte: bigint('next_byte', { mode: 'number' }).notNull().default(0),
     nextLine: integer('next_line').notNull().default(0),
@@ -109,8 +113,10 @@ export const asyncRequests = pgTable(
     deployment: text('deployment').notNull(),
     /** The body as it came. */
     input: bytes('input').notNull(),
-    /** `QUEUED`, `PROCESSING`, `COMPLETED`, `FAILED`. */
-    state: text('state').notNull(),
+    /** Stands for the idempotency key it came with; a failed one gives it up. */
+    keyDigest: bytes('key_digest').unique(),
+    fingerprint: bytes('fingerprint'),
+    state: text('state', { enum: ['QUEUED', 'PROCESSING', 'COMPLETED', 'FAILED'] }).notNull(),
     /** The body of the answer. */
     output: bytes('output'),
     error: text('error'),
@@ -133,8 +139,9 @@ export const jobEvents = pgTable(
   {
     id: text('id').primaryKey(),
     accountId: owner(),
-    /** Such as `batch.completed`. */
-    type: text('type').notNull(),
+    type: text('type', {
+      enum: ['batch.completed', 'batch.failed', 'batch.expired', 'batch.cancelled', 'request.completed', 'request.failed'],
+    }).notNull(),
     /** The batch, or the request. */
     subjectId: text('subject_id').notNull(),
     createdAt: instant('created_at').notNull().defaultNow(),
