@@ -55,8 +55,10 @@ describe('with origins named', () => {
     expect(status).toBe(204)
     expect(headers).toMatchObject({
       'access-control-allow-origin': friend,
-      'access-control-allow-methods': 'GET, HEAD, POST',
-      'access-control-allow-headers': expect.stringMatching(/authorization, x-api-key.*idempotency-key.*x-nearfield-space/),
+      'access-control-allow-methods': 'GET, HEAD, POST, DELETE',
+      'access-control-allow-headers': expect.stringMatching(
+        /authorization, x-api-key.*idempotency-key.*x-nearfield-space.*x-nearfield-fallback/,
+      ),
       'access-control-max-age': '7200',
       vary: 'origin',
     })
@@ -68,7 +70,7 @@ describe('with origins named', () => {
       const { headers } = await ask(open, friend, asked)
       expect(headers['access-control-allow-origin']).toBe(friend)
       expect(headers['access-control-expose-headers']).toMatch(
-        /x-request-id.*x-remaining-credits.*retry-after.*x-nearfield-idempotent-replay/,
+        /x-request-id.*x-remaining-credits.*retry-after.*x-nearfield-tokens-estimated.*x-nearfield-idempotent-replay/,
       )
       expect(headers.vary).toBe('origin')
     }

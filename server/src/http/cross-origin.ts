@@ -5,13 +5,19 @@ const exposed = [
   ...['x-request-id', 'x-cost', 'x-remaining-credits', 'x-generation-time', 'x-rate-limit-reset-at-utc'],
   ...['retry-after', 'retry-after-ms', 'x-should-retry', 'ratelimit', 'ratelimit-policy', 'server-timing', 'date'],
   ...['x-nearfield-space', 'x-nearfield-model', 'x-nearfield-dimensions', 'x-nearfield-output-dtype', 'x-nearfield-tokens'],
-  ...['x-nearfield-cached-tokens', 'x-nearfield-truncated', 'x-nearfield-warnings', 'x-nearfield-idempotent-replay'],
+  ...[
+    'x-nearfield-tokens-estimated',
+    'x-nearfield-cached-tokens',
+    'x-nearfield-truncated',
+    'x-nearfield-warnings',
+    'x-nearfield-idempotent-replay',
+  ],
 ].join(', ')
 
 /** What a page may send. `authorization` has to be named; no wildcard covers it. */
 const allowed = [
   ...['authorization', 'x-api-key', 'x-goog-api-key', 'content-type', 'idempotency-key', 'cache-control'],
-  ...['x-nearfield-space', 'x-nearfield-lane'],
+  ...['x-nearfield-space', 'x-nearfield-lane', 'x-nearfield-fallback'],
 ].join(', ')
 
 /** How long a browser may believe the answer to a preflight, seconds; Chromium believes none for longer. */
@@ -36,7 +42,7 @@ export function allowOrigins(app: FastifyInstance, origins: readonly string[]): 
     reply
       .code(204)
       .header('x-request-id', request.id)
-      .header('access-control-allow-methods', 'GET, HEAD, POST')
+      .header('access-control-allow-methods', 'GET, HEAD, POST, DELETE')
       .header('access-control-allow-headers', allowed)
       .header('access-control-max-age', String(preflightSeconds))
       .send()
