@@ -1,6 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os'
 import path from 'node:path'
-import { ConfigError, countsByName, type Environment, names, namesByName, oneOf, onOff, wholeNumber } from './environment.ts'
+import { address, ConfigError, countsByName, type Environment, names, namesByName, oneOf, onOff, wholeNumber } from './environment.ts'
 import { type JobSettings, readJobSettings } from './job-settings.ts'
 import { readUpstreamSecrets, readUpstreamSettings, type UpstreamSecrets, type UpstreamSettings } from './upstream-settings.ts'
 
@@ -33,6 +33,10 @@ export interface Config {
     /** Pairs, or sentences beside their source, of one similarity call. */
     readonly similarityPairsMax: number
     readonly rerankDocumentsMax: number
+    /** Numbers in the vectors of a request that is answered later: its answer is kept and sent whole. */
+    readonly asyncNumbersMax: number
+    /** Where callers reach this server, without a slash at the end; `undefined` means wherever their requests are sent. */
+    readonly publicUrl: string | undefined
     readonly connectionsMax: number
     /** From the first byte of a request to its last. */
     readonly receiveTimeoutMs: number
@@ -227,7 +231,8 @@ const plans = ['free', 'pro', 'unlimited'] as const
 const metricsAccess = ['key', 'open', 'off'] as const
 const precisions = ['int8', 'fp32'] as const
 
-const comparisonLimits = { similarityInputsMax: 128, similarityPairsMax: 1_024, rerankDocumentsMax: 1_000 }
+/** 256 vectors of full length are some 10 MB of JSON. */
+const sizeLimits = { similarityInputsMax: 128, similarityPairsMax: 1_024, rerankDocumentsMax: 1_000, asyncNumbersMax: 786_432 }
 
 const accessLimits: Omit<Config['access'], 'badKeysPerMinuteMax'> = {
   keyCacheMs: 5_000,
@@ -254,7 +259,8 @@ export function readConfig(environment: Environment = process.env): { config: Co
       bodyBytesMax: whole('NEARFIELD_BODY_BYTES_MAX', 4 * 1024 * 1024, 1_024, 64 * 1024 * 1024),
       jsonDepthMax: 32,
       inputsMax: whole('NEARFIELD_INPUTS_MAX', 2_048, 1, 16_384),
-      ...comparisonLimits,
+      ...sizeLimits,
+      publicUrl: address(environment, 'NEARFIELD_PUBLIC_URL'),
       connectionsMax: whole('NEARFIELD_CONNECTIONS_MAX', 12_000, 1, 100_000),
       receiveTimeoutMs: 15_000,
       headersTimeoutMs: 5_000,

@@ -82,6 +82,13 @@ function readSecretFile(file: string, variable: string): string {
   }
 }
 
+/** One http address without a slash at the end; `undefined` where none is given. @throws ConfigError */
+export function address(environment: Environment, variable: string): string | undefined {
+  const [only, ...more] = addresses(environment, variable)
+  if (more.length > 0) throw new ConfigError(`${variable} holds ${more.length + 1} addresses; it must be one.`)
+  return only
+}
+
 /** A list of http addresses without a slash at the end. @throws ConfigError */
 export function addresses(environment: Environment, variable: string): readonly string[] {
   return names(environment[variable] ?? '').map((address) => {

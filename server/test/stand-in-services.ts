@@ -5,9 +5,20 @@ import { createVectorCache } from '../src/cache/vector-cache.ts'
 import type { Embedder, Tokenizer } from '../src/embedding/embedder.ts'
 import { prepare } from '../src/embedding/prepare.ts'
 import { NearfieldError } from '../src/errors.ts'
+import type { Jobs } from '../src/jobs/jobs.ts'
 import { deploymentsOf } from '../src/models/catalogue.ts'
 import type { Caller, LoadedModel, Models, Services } from '../src/serve.ts'
 import { type Clock, systemClock } from '../src/time.ts'
+
+/** Rooms whose every call fails. */
+const nothingThere = { get: () => () => Promise.reject(new NearfieldError('unavailable')) }
+
+/** Jobs for what stands before them and makes none. */
+export const standInJobs: Jobs = {
+  files: new Proxy(Object.create(null), nothingThere),
+  batches: new Proxy(Object.create(null), nothingThere),
+  requests: new Proxy(Object.create(null), nothingThere),
+}
 
 export const standInKey = 'nf_live_stand_in'
 

@@ -27,18 +27,22 @@ export async function whileCallerWaits<Result>(
     if (!reply.raw.writableFinished) patience.abort(new NearfieldError('client_closed'))
   })
   try {
-    return await act({
-      requestId: request.id,
-      principal,
-      signal: patience.signal,
-      deadlineMs,
-      lane: laneOf(request),
-      cache: cacheUseOf(request),
-      pinnedSpace: pinnedSpaceOf(request),
-      fallback: request.headers['x-nearfield-fallback']?.toString().trim(),
-    })
+    return await act({ requestId: request.id, principal, signal: patience.signal, deadlineMs, ...wishesOf(request) })
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/**
+ * What the headers of a request ask for, in every dialect.
+ * @throws NearfieldError `invalid_request` for a lane that there is not
+ */
+export function wishesOf(request: FastifyRequest): Pick<Caller, 'lane' | 'cache' | 'pinnedSpace' | 'fallback'> {
+  return {
+    lane: laneOf(request),
+    cache: cacheUseOf(request),
+    pinnedSpace: pinnedSpaceOf(request),
+    fallback: request.headers['x-nearfield-fallback']?.toString().trim(),
   }
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import { standInServices } from '../../test/stand-in-services.ts'
+import { standInJobs, standInServices } from '../../test/stand-in-services.ts'
 import { readConfig } from '../config.ts'
 import { openApiDocument } from './openapi.ts'
 
@@ -9,17 +9,21 @@ const root = path.resolve(import.meta.dirname, '../../..')
 const version: string = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).version
 
 test('openapi.json describes the routes as they are; after a wanted change run `npm run openapi -- -u`', async () => {
-  const document = await openApiDocument(readConfig({}).config, standInServices().services, version)
+  const document = await openApiDocument(readConfig({}).config, standInServices().services, standInJobs, version)
   await expect(document).toMatchFileSnapshot(path.join(root, 'openapi.json'))
 })
 
 test('the documented routes are the public ones, all of them', async () => {
-  const document = JSON.parse(await openApiDocument(readConfig({}).config, standInServices().services, version))
+  const document = JSON.parse(await openApiDocument(readConfig({}).config, standInServices().services, standInJobs, version))
   expect(Object.entries(document.paths).map(([url, methods]) => [url, Object.keys(Object(methods))])).toEqual([
     ['/healthz', ['get']],
     ['/readyz', ['get']],
     ['/v1/{slug}', ['post']],
     ['/v1/get-user-credits', ['get']],
+    ['/v2/{slug}', ['post']],
+    ['/v2/requests/{id}/status', ['get']],
+    ['/v2/requests/{id}', ['get']],
+    ['/v1/requests/{id}', ['get']],
     ['/v1/tokenize', ['post']],
     ['/v1/estimate', ['post']],
     ['/v1/similarity', ['post']],

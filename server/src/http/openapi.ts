@@ -1,17 +1,19 @@
 import swagger from '@fastify/swagger'
 import type { Config } from '../config.ts'
+import type { Jobs } from '../jobs/jobs.ts'
 import type { Services } from '../serve.ts'
 import { createTelemetry } from '../telemetry.ts'
 import { createPublicApp } from './public-app.ts'
 
 /**
  * The OpenAPI 3.1 description of the public routes, made from their own schemas.
- * `services` are never called; they only have to exist.
+ * `services` and `jobs` are never called; they only have to exist.
  */
-export async function openApiDocument(config: Config, services: Services, version: string): Promise<string> {
+export async function openApiDocument(config: Config, services: Services, jobs: Jobs, version: string): Promise<string> {
   const app = createPublicApp({
     config,
     services,
+    jobs,
     clock: services.clock,
     telemetry: createTelemetry({ logLevel: 'silent' }),
     readiness: { reasons: async () => [] },

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest'
-import { hashingEmbedder, standInKey, standInServices } from '../../test/stand-in-services.ts'
+import { hashingEmbedder, standInJobs, standInKey, standInServices } from '../../test/stand-in-services.ts'
 import { readConfig } from '../config.ts'
 import { createTelemetry } from '../telemetry.ts'
 import { createPublicApp } from './public-app.ts'
@@ -9,6 +9,7 @@ const { services, charges } = standInServices()
 const app = createPublicApp({
   config,
   services,
+  jobs: standInJobs,
   clock: services.clock,
   telemetry: createTelemetry({ logLevel: 'silent' }),
   readiness: { reasons: async () => [] },

@@ -6,6 +6,7 @@ import { ollama } from '../dialects/ollama/ollama.ts'
 import { openai } from '../dialects/openai/openai.ts'
 import { segmind } from '../dialects/segmind/segmind.ts'
 import { tei } from '../dialects/tei/tei.ts'
+import type { Jobs } from '../jobs/jobs.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Services } from '../serve.ts'
 import { type AppSurroundings, createApp } from './app.ts'
@@ -19,12 +20,14 @@ import { modelsRoutes } from './models-routes.ts'
 import { neighbourRoutes } from './neighbour-routes.ts'
 import { ollamaRoutes } from './ollama-routes.ts'
 import { openAiRoutes } from './openai-routes.ts'
+import { segmindAsyncRoutes } from './segmind-async-routes.ts'
 import { segmindRoutes } from './segmind-routes.ts'
 import { teiRoutes } from './tei-routes.ts'
 import { wireOf } from './wire-of.ts'
 
 export interface PublicSurroundings extends Omit<AppSurroundings, 'refuse'> {
   readonly services: Services
+  readonly jobs: Jobs
   readonly readiness: Readiness
   readonly metrics?: Pick<Metrics, 'text' | 'contentType' | 'requestDone'> | undefined
   /** Called before any route is declared, so that a description of the routes can watch. */
@@ -32,7 +35,7 @@ export interface PublicSurroundings extends Omit<AppSurroundings, 'refuse'> {
 }
 
 /** The application that callers see. */
-export function createPublicApp({ services, readiness, metrics, describe, ...surroundings }: PublicSurroundings): FastifyInstance {
+export function createPublicApp({ services, jobs, readiness, metrics, describe, ...surroundings }: PublicSurroundings): FastifyInstance {
   const app = createApp({
     ...surroundings,
     onRequestDone: (record) => metrics?.requestDone(record),
@@ -42,6 +45,7 @@ export function createPublicApp({ services, readiness, metrics, describe, ...sur
   const others = refuseOtherMethods(app)
   app.register(healthRoutes, { readiness })
   app.register(segmindRoutes, { dialect: segmind, services, limits: surroundings.config.http })
+  app.register(segmindAsyncRoutes, { dialect: segmind, services, limits: surroundings.config.http, requests: jobs.requests })
   app.register(neighbourRoutes, { dialect: segmind, services, limits: surroundings.config.http })
   app.register(openAiRoutes, { dialect: openai, services, limits: surroundings.config.http, aliases: surroundings.config.openAiAliases })
   const { geminiUnitLength: unitLength } = surroundings.config

@@ -39,15 +39,20 @@ const embeddingHeaders = Type.Object({
   ),
 })
 
-const embeddingSchema = {
-  operationId: 'embed',
-  summary: 'Embed a text, or a list of texts',
-  description: 'Billed only when answered with 200. `Accept` chooses JSON, plain text, CSV or little-endian float32.',
+/** A request to embed, whether it is answered at once or later. */
+export const embeddingRequest = {
   security: [{ apiKey: [] }],
   headers: embeddingHeaders,
   params: Type.Object({ slug: Type.String({ description: 'A model name, such as `gemini-embedding-001`.' }) }),
   body: embedBody,
   consumes: ['application/json', 'multipart/form-data'],
+}
+
+const embeddingSchema = {
+  ...embeddingRequest,
+  operationId: 'embed',
+  summary: 'Embed a text, or a list of texts',
+  description: 'Billed only when answered with 200. `Accept` chooses JSON, plain text, CSV or little-endian float32.',
   response: {
     200: {
       description: 'The vectors. A string gets `embedding`, a list gets `embeddings`.',

@@ -3,7 +3,7 @@ import { readConfig } from '../../src/config.ts'
 import { createPublicApp } from '../../src/http/public-app.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
 import { startTestServer, type TestServer } from '../harness.ts'
-import { standInKey, standInServices } from '../stand-in-services.ts'
+import { standInJobs, standInKey, standInServices } from '../stand-in-services.ts'
 
 // What Google's calls answer, and that the vectors are those of every other dialect.
 
@@ -88,6 +88,7 @@ test('the server can be told to scale what it shortens', async () => {
   const app = createPublicApp({
     config,
     services,
+    jobs: standInJobs,
     clock: services.clock,
     telemetry,
     readiness: { reasons: async () => [] },
