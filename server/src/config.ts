@@ -204,6 +204,8 @@ export interface Config {
     readonly connectTimeoutMs: number
     readonly statementTimeoutMs: number
     readonly queryTimeoutMs: number
+    /** Of what a library runs in words of its own, such as making its tables. */
+    readonly scriptTimeoutMs: number
     /** Below this much free disk the server refuses work that writes. */
     readonly freeDiskBytesMin: number
     /** A thread of the embedded database silent for this long is replaced. */
@@ -371,6 +373,7 @@ function storageSettings(environment: Environment): Config['storage'] {
     connectTimeoutMs: 2_000,
     statementTimeoutMs: 2_500,
     queryTimeoutMs: 3_000,
+    scriptTimeoutMs: 30_000,
     freeDiskBytesMin: 256 * 1024 * 1024,
     embeddedWatchdogMs: 10_000,
     embeddedRestartsPerMinuteMax: 3,

@@ -7,11 +7,13 @@ import { type Ground, layGround, openRooms, type Rooms, servicesOf } from './con
 import type { Embedder } from './embedding/embedder.ts'
 import { NearfieldError } from './errors.ts'
 import { letHeapGrow } from './heap.ts'
+import { hostJobs } from './host-jobs.ts'
 import { compileDeployment, hostModels, installedDeployments, verifyDeployment } from './host-models.ts'
 import { listenControl } from './http/admin/control-socket.ts'
 import type { AdminServices, ServerStatus } from './http/admin/services.ts'
 import { createPublicApp } from './http/public-app.ts'
 import type { Engine } from './inference/engine.ts'
+import type { JobRooms } from './jobs/open-jobs.ts'
 import { openMetrics } from './metrics.ts'
 import { registerModelMetrics } from './model-metrics.ts'
 import { ModelError } from './models/model-error.ts'
@@ -42,6 +44,7 @@ export interface RunningServer extends AsyncDisposable {
   readonly admin: AdminServices
   readonly ground: Ground
   readonly rooms: Rooms
+  readonly jobs: JobRooms
   readonly models: HostedModels
   /** Those that other machines compute. */
   readonly upstream: readonly UpstreamModel[]
@@ -97,13 +100,16 @@ export async function startServer(environment?: Environment, options: StartOptio
     await registerModelMetrics(metrics, { models: () => models.host.status(), cache: () => rooms.cache.stats() })
     await registerUpstreamMetrics(metrics, () => new Map(upstream.map((model) => [model.deployment.name, model.stats()])))
   }
+  const services = servicesOf(ground, rooms, new RoutedModels(upstream, models))
+  const jobs = opened.use(hostJobs(ground, rooms, services, {} as never))
   const presence = { url: null as string | null, draining: false, startedAtMs: clock.now() }
   const reasons = () => reasonsAgainst(rooms, models, presence.draining)
   const app = createPublicApp({
     config,
     clock,
     telemetry,
-    services: servicesOf(ground, rooms, new RoutedModels(upstream, models)),
+    services,
+    jobs,
     readiness: { reasons },
     metrics,
     isDraining: () => presence.draining,
@@ -122,7 +128,7 @@ export async function startServer(environment?: Environment, options: StartOptio
   opened.defer(() => control[Symbol.asyncDispose]())
   const firstKey = await ensureFirstAccount(rooms.access, rooms.billing, config.billing.firstCredits)
   const resources = opened.move()
-  return { url, admin, ground, rooms, models, upstream, firstKey, [Symbol.asyncDispose]: () => resources.disposeAsync() }
+  return { url, admin, ground, rooms, jobs, models, upstream, firstKey, [Symbol.asyncDispose]: () => resources.disposeAsync() }
 }
 
 /** The database and the models do not wait for each other. When one fails, the other is closed again. */

@@ -33,6 +33,7 @@ export class BossQueue implements JobQueue, AsyncDisposable {
   readonly #stopping = new AbortController()
   readonly #workers = new Map<QueueName, Worker[]>()
   readonly #opened: Promise<void>
+  #isOpen = false
 
   constructor(database: Pick<Database, 'script' | 'kind'>, limits: JobSettings['queue'], say: (sentence: string) => void) {
     this.#limits = limits
@@ -51,8 +52,16 @@ export class BossQueue implements JobQueue, AsyncDisposable {
     this.#opened.catch(() => undefined)
   }
 
+  async opened(): Promise<void> {
+    if (this.#isOpen) return
+    const limit = sleep(this.#limits.openWaitMs, undefined, { ref: false }).then(() => Promise.reject(new NearfieldError('unavailable')))
+    await Promise.race([this.#opened, limit])
+  }
+
   async send(queue: QueueName, ids: JobIds, { delayMs = 0, within }: SendOptions = {}): Promise<void> {
-    await this.#untilOpen()
+    // The embedded database has one connection, which the transaction has and opening needs.
+    if (within === undefined) await this.opened()
+    else if (!this.#isOpen) throw new NearfieldError('unavailable')
     const startAfter = Math.ceil(delayMs / 1_000)
     await this.#boss.send(queue, ids, {
       ...(startAfter > 0 && { startAfter }),
@@ -98,18 +107,13 @@ export class BossQueue implements JobQueue, AsyncDisposable {
     workers.push(worker)
   }
 
-  async #untilOpen(): Promise<void> {
-    const closed = new NearfieldError('unavailable')
-    const limit = sleep(this.#limits.openWaitMs, undefined, { ref: false }).then(() => Promise.reject(closed))
-    await Promise.race([this.#opened, limit])
-  }
-
   async #open(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       try {
         await this.#boss.start()
         for (const name of queueNames) await this.#boss.createQueue(name, this.#queueOptions())
         for (const name of queueNames) await this.#boss.updateQueue(name, this.#queueOptions())
+        this.#isOpen = true
         return
       } catch (thrown) {
         this.#say(`The queue could not be opened and will be tried again: ${thrown instanceof Error ? thrown.message : 'no reason given'}.`)

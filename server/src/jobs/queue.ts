@@ -21,7 +21,9 @@ export interface SendOptions {
  * must come to the same end.
  */
 export interface JobQueue {
-  /** @throws NearfieldError `unavailable` while the queue cannot be opened */
+  /** Resolves once jobs can be sent: to be awaited before a transaction that sends one. @throws NearfieldError `unavailable` when that takes too long */
+  opened(): Promise<void>
+  /** @throws NearfieldError `unavailable` while the queue cannot be opened; within a transaction it does not wait for that */
   send(queue: QueueName, ids: JobIds, options?: SendOptions): Promise<void>
   /** Lets a worker of this server look for jobs now: after the transaction is committed that one was sent within. */
   wake(queue: QueueName): void

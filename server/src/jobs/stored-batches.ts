@@ -11,7 +11,7 @@ import type { JobQueue } from './queue.ts'
 export interface BatchSurroundings {
   readonly store: BatchStore
   readonly files: Pick<Files, 'find'>
-  readonly queue: Pick<JobQueue, 'send' | 'wake'>
+  readonly queue: Pick<JobQueue, 'opened' | 'send' | 'wake'>
   readonly limits: JobSettings['batches']
   readonly clock: Clock
 }
@@ -37,6 +37,7 @@ export class StoredBatches implements Batches {
       const message = `This account has ${limits.unfinishedMax} batches that are not finished, and may not have more. Wait for one, or cancel one.`
       throw new NearfieldError('overloaded', message, { details: { retryAfterMs: limits.sliceMs } })
     }
+    await queue.opened()
     const nowMs = clock.now()
     const row = await store.transaction('create batch', async (tables) => {
       const made = await store.insert(

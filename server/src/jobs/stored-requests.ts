@@ -10,7 +10,7 @@ import { type NewRequestRow, type RequestRow, type RequestStore, toAsyncRequest 
 
 export interface RequestSurroundings {
   readonly store: RequestStore
-  readonly queue: Pick<JobQueue, 'send' | 'wake'>
+  readonly queue: Pick<JobQueue, 'opened' | 'send' | 'wake'>
   readonly limits: JobSettings['requests']
   readonly clock: Clock
 }
@@ -29,6 +29,7 @@ export class StoredRequests implements AsyncRequests {
       const message = `${limits.waitingMax} requests of this account wait for an answer, and there may not be more. Try again when some are answered.`
       throw new NearfieldError('overloaded', message, { details: { retryAfterMs: 1_000 } })
     }
+    await queue.opened()
     const nowMs = clock.now()
     const row = {
       ...{ id: randomUUID(), accountId, keyId, deployment, input: body, state: 'QUEUED' as const },

@@ -88,7 +88,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     migrated,
     query,
     run: (name, work) => safely(name, () => work(tables)),
-    script: (name, text, values = []) => safely(name, () => runScript(pool, text, values)),
+    script: (name, text, values = []) => safely(name, () => runScript(pool, config.storage.scriptTimeoutMs, text, values)),
     transaction: (name, work) => safely(name, () => tables.transaction(work)),
     ping: async () => void (await query({ name: 'ping', text: 'select 1' }, [])),
     assertRoom: () => guard?.assertRoom(),
@@ -97,10 +97,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 }
 
 /** Rows of all its statements; most have none. */
-async function runScript(pool: pg.Pool, text: string, values: readonly unknown[]): Promise<Record<string, unknown>[]> {
+async function runScript(pool: pg.Pool, timeoutMs: number, text: string, values: readonly unknown[]): Promise<Record<string, unknown>[]> {
   const client = await pool.connect()
   try {
-    const config = { text, types: pg.types, ...(values.length > 0 && { values: [...values] }) }
+    const config = { text, types: pg.types, query_timeout: timeoutMs, ...(values.length > 0 && { values: [...values] }) }
     const results: pg.QueryResult | pg.QueryResult[] = await client.query(config)
     client.release()
     return [results].flat().flatMap(({ rows }) => rows)

@@ -1,20 +1,12 @@
 import { Value } from 'typebox/value'
 import { NearfieldError } from '../../errors.ts'
+import type { AsyncWire, StoredWishes } from '../async-wire.ts'
 import { BodyPieces } from '../body-pieces.ts'
 import type { EmbedAnswer } from '../dialect.ts'
 import { decode, type SegmindCall } from './decode.ts'
 import { encode } from './encode.ts'
+import { messageOf } from './errors.ts'
 import { type EmbedBody, embedBody } from './schema.ts'
-
-/** What the headers of a request ask for beside its body. A request that is answered later is run as they say, too. */
-export interface StoredWishes {
-  readonly lane?: 'interactive' | 'bulk' | undefined
-  readonly cache: 'use' | 'refresh' | 'off'
-  /** Name of the space the vectors must be in. */
-  readonly pinnedSpace?: string | undefined
-  /** Name of the model that may answer when the one asked for cannot. */
-  readonly fallback?: string | undefined
-}
 
 /** A call that was taken earlier. */
 export interface StoredCall extends SegmindCall {
@@ -47,4 +39,13 @@ export function outputOf(answer: EmbedAnswer, call: SegmindCall): Buffer {
   const { body } = encode(answer, call, {})
   if (body instanceof BodyPieces) return Buffer.concat([...body])
   return Buffer.isBuffer(body) ? body : Buffer.from(body)
+}
+
+/** Segmind's requests, as whoever runs them reads them. */
+export const segmindAsync: AsyncWire = {
+  decode(deployment, stored) {
+    const call = decodeStored(deployment, stored)
+    return { request: call.request, wishes: call.wishes, output: (answer) => outputOf(answer, call) }
+  },
+  failure: messageOf,
 }

@@ -39,7 +39,8 @@ export function refuse(error: NearfieldError): WireReply {
   return { status, headers, body: JSON.stringify({ error: messageOf(error) }) }
 }
 
-function messageOf(error: NearfieldError): string {
+/** What a caller is told, in a sentence. */
+export function messageOf(error: NearfieldError): string {
   const { field } = error.details
   const name = typeof field === 'string' ? fieldNames[field] : undefined
   return name === undefined ? (segmindMessage[error.code] ?? error.message) : `\`${name}\`: ${error.message}`
