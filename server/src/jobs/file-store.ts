@@ -14,7 +14,7 @@ export interface FileTotals {
 
 const totals: Statement = {
   name: 'file totals',
-  text: 'select count(*)::int as files, coalesce(sum(greatest(bytes, coalesce(bytes_expected, 0))), 0)::float8 as bytes from files where account_id = $1',
+  text: 'select count(*)::int as files, coalesce(sum(greatest(bytes, coalesce(bytes_expected, 0))), 0)::float8 as bytes from files where account_id = $1 and expires_at > now()',
 }
 
 // Only where the file still ends there: two that append at once cannot both.
@@ -35,10 +35,10 @@ const readPieces: Statement = {
 
 const deleteExpired: Statement = {
   name: 'delete expired files',
-  text: `with gone as (select id from files where expires_at < now() order by expires_at limit $1), some as (
+  text: `with gone as (select id from files where expires_at < now() order by expires_at limit $1), doomed as (
       select file_id, start from file_pieces where file_id in (select id from gone) limit $1
     ), deleted as (
-      delete from file_pieces using some where file_pieces.file_id = some.file_id and file_pieces.start = some.start returning 1
+      delete from file_pieces using doomed where file_pieces.file_id = doomed.file_id and file_pieces.start = doomed.start returning 1
     ), empty as (
       delete from files using gone where files.id = gone.id and not exists (select 1 from file_pieces where file_id = files.id) returning 1
     ) select (select count(*) from deleted)::int + (select count(*) from empty)::int as rows`,
