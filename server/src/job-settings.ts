@@ -69,7 +69,9 @@ export interface JobSettings {
     readonly retryDelayMsMax: number
     /** Longest that one worker may have a job. */
     readonly expireMs: number
-    /** Pause between two tries to open the queue. */
+    /** The queue is opened so long after the start, or when it is needed. */
+    readonly openAfterMs: number
+    /** Pause between two tries to open it. */
     readonly openPauseMs: number
     /** How long a request waits for the queue to be open. */
     readonly openWaitMs: number
@@ -143,6 +145,7 @@ export function readJobSettings(environment: Environment): JobSettings {
       retryDelayMs: 1_000,
       retryDelayMsMax: 60_000,
       expireMs: hourMs,
+      openAfterMs: 1_000,
       openPauseMs: 1_000,
       openWaitMs: 10_000,
       keepMs: hourMs,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { PgBoss } from 'pg-boss'
+import type { PgBoss } from 'pg-boss'
 import { NearfieldError } from '../errors.ts'
 import type { JobSettings } from '../job-settings.ts'
 import type { Database } from '../storage/database.ts'
@@ -16,111 +16,144 @@ interface Worker {
   busy: boolean
 }
 
+/** pg-boss once its tables are there. */
+interface OpenBoss {
+  readonly boss: PgBoss
+  within(tables: NonNullable<SendOptions['within']>): ReturnType<typeof bossTransaction>
+}
+
 /**
  * The queue on pg-boss.
  *
- *     opening --tables are there--> open --dispose--> closed
- *        |  ^
- *        +--+ the database was away: tried again after a pause
+ *     waiting --somebody needs it, or `openAfterMs`--> opening --its tables are there--> open --dispose--> closed
+ *                                                       |  ^
+ *                                                       +--+ the database was away: tried again after a pause
  *
- * It is opened in the background, so that a server answers before. Workers look for jobs every `pollMs`; a job sent by this very
- * server wakes one at once, and a worker that had a job looks for the next without a pause.
+ * It waits, because reading the library takes a quarter of a second of the thread, and a server has first to answer. Workers look for
+ * jobs every `pollMs`; a job sent by this very server wakes one at once, and a worker that had a job looks for the next without a pause.
  */
 export class BossQueue implements JobQueue, AsyncDisposable {
-  readonly #boss: PgBoss
+  readonly #database: Pick<Database, 'script' | 'kind'>
   readonly #limits: JobSettings['queue']
   readonly #say: (sentence: string) => void
   readonly #stopping = new AbortController()
+  readonly #handlers: { readonly queue: QueueName; readonly atOnceMax: number; readonly handler: Handler }[] = []
   readonly #workers = new Map<QueueName, Worker[]>()
-  readonly #opened: Promise<void>
-  #isOpen = false
+  readonly #opener: NodeJS.Timeout
+  #opening: Promise<OpenBoss> | undefined
+  #open: OpenBoss | undefined
 
   constructor(database: Pick<Database, 'script' | 'kind'>, limits: JobSettings['queue'], say: (sentence: string) => void) {
+    this.#database = database
     this.#limits = limits
     this.#say = say
-    this.#boss = new PgBoss({
-      db: bossDatabase(database),
-      backend: database.kind === 'embedded' ? 'pglite' : 'postgres',
-      superviseIntervalSeconds: limits.superviseMs / 1_000,
-      monitorIntervalSeconds: limits.superviseMs / 1_000,
-      schedule: false,
-      reindex: false,
-      monitorVacuum: false,
-    })
-    this.#boss.on('error', (error: Error) => this.#say(`The queue had trouble: ${error.message}`))
-    this.#opened = this.#open()
-    this.#opened.catch(() => undefined)
+    this.#opener = setTimeout(() => void this.#openOnce().catch(() => undefined), limits.openAfterMs)
+    this.#opener.unref()
   }
 
   async opened(): Promise<void> {
-    if (this.#isOpen) return
-    const limit = sleep(this.#limits.openWaitMs, undefined, { ref: false }).then(() => Promise.reject(new NearfieldError('unavailable')))
-    await Promise.race([this.#opened, limit])
+    if (this.#open !== undefined) return
+    const waited = new AbortController()
+    const limit = sleep(this.#limits.openWaitMs, undefined, { signal: waited.signal }).then(() =>
+      Promise.reject(new NearfieldError('unavailable')),
+    )
+    limit.catch(() => undefined)
+    await Promise.race([this.#openOnce(), limit]).finally(() => waited.abort())
   }
 
   async send(queue: QueueName, ids: JobIds, { delayMs = 0, within }: SendOptions = {}): Promise<void> {
-    // The embedded database has one connection, which the transaction has and opening needs.
+    // The embedded database has one connection, which a transaction has and opening needs.
     if (within === undefined) await this.opened()
-    else if (!this.#isOpen) throw new NearfieldError('unavailable')
+    if (this.#open === undefined) throw new NearfieldError('unavailable')
     const startAfter = Math.ceil(delayMs / 1_000)
-    await this.#boss.send(queue, ids, {
+    await this.#open.boss.send(queue, ids, {
       ...(startAfter > 0 && { startAfter }),
-      ...(within !== undefined && { db: bossTransaction(within) }),
+      ...(within !== undefined && { db: this.#open.within(within) }),
     })
     if (startAfter === 0 && within === undefined) this.wake(queue)
   }
 
   wake(queue: QueueName): void {
-    const workers = this.#workers.get(queue) ?? []
-    const worker = workers.find(({ busy }) => !busy)
-    if (worker !== undefined && !this.#stopping.signal.aborted) this.#boss.notifyWorker(worker.id)
+    const worker = this.#workers.get(queue)?.find(({ busy }) => !busy)
+    if (worker !== undefined && !this.#stopping.signal.aborted) this.#open?.boss.notifyWorker(worker.id)
   }
 
   work(queue: QueueName, atOnceMax: number, handler: Handler): void {
-    this.#opened.then(
-      async () => {
-        for (let count = 0; count < atOnceMax && !this.#stopping.signal.aborted; count++) await this.#startWorker(queue, handler)
-      },
-      () => undefined,
-    )
+    this.#handlers.push({ queue, atOnceMax, handler })
+    if (this.#open !== undefined) void this.#startWorkers(this.#open).catch(() => undefined)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#opener)
     this.#stopping.abort(new NearfieldError('unavailable', 'The server is stopping.'))
-    await this.#opened.catch(() => undefined)
-    await this.#boss.stop({ graceful: true, timeout: this.#limits.stopTimeoutMs, close: false })
+    await this.#opening?.catch(() => undefined)
+    await this.#open?.boss.stop({ graceful: true, timeout: this.#limits.stopTimeoutMs, close: false })
   }
 
-  async #startWorker(queue: QueueName, handler: Handler): Promise<void> {
-    const workers = this.#workers.get(queue) ?? []
-    this.#workers.set(queue, workers)
-    const id = await this.#boss.work<JobIds>(queue, { pollingIntervalSeconds: this.#limits.pollMs / 1_000 }, async (jobs) => {
-      worker.busy = true
-      try {
-        for (const { data, signal } of jobs) await handler(data, AbortSignal.any([signal, this.#stopping.signal]))
-      } finally {
-        worker.busy = false
-        if (!this.#stopping.signal.aborted) this.#boss.notifyWorker(worker.id)
-      }
-    })
-    const worker: Worker = { id, busy: false }
-    workers.push(worker)
+  #openOnce(): Promise<OpenBoss> {
+    this.#opening ??= this.#untilOpen()
+    return this.#opening
   }
 
-  async #open(): Promise<void> {
+  async #untilOpen(): Promise<OpenBoss> {
     while (!this.#stopping.signal.aborted) {
       try {
-        await this.#boss.start()
-        for (const name of queueNames) await this.#boss.createQueue(name, this.#queueOptions())
-        for (const name of queueNames) await this.#boss.updateQueue(name, this.#queueOptions())
-        this.#isOpen = true
-        return
+        this.#open = await this.#tryToOpen()
+        await this.#startWorkers(this.#open)
+        return this.#open
       } catch (thrown) {
         this.#say(`The queue could not be opened and will be tried again: ${thrown instanceof Error ? thrown.message : 'no reason given'}.`)
         await sleep(this.#limits.openPauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined)
       }
     }
     throw new NearfieldError('unavailable', 'The server is stopping.')
+  }
+
+  async #tryToOpen(): Promise<OpenBoss> {
+    const { PgBoss, fromDrizzle } = await import('pg-boss')
+    const { superviseMs } = this.#limits
+    const boss = new PgBoss({
+      db: bossDatabase(this.#database),
+      backend: this.#database.kind === 'embedded' ? 'pglite' : 'postgres',
+      superviseIntervalSeconds: superviseMs / 1_000,
+      monitorIntervalSeconds: superviseMs / 1_000,
+      schedule: false,
+      reindex: false,
+      monitorVacuum: false,
+    })
+    boss.on('error', (error: Error) => this.#say(`The queue had trouble: ${error.message}`))
+    try {
+      await boss.start()
+      for (const name of queueNames) await boss.createQueue(name, this.#queueOptions())
+      for (const name of queueNames) await boss.updateQueue(name, this.#queueOptions())
+    } catch (thrown) {
+      await boss.stop({ graceful: false, close: false }).catch(() => undefined)
+      throw thrown
+    }
+    return { boss, within: (tables) => bossTransaction(fromDrizzle, tables) }
+  }
+
+  /** Those that were not started yet. */
+  async #startWorkers(open: OpenBoss): Promise<void> {
+    for (const { queue, atOnceMax, handler } of this.#handlers.splice(0)) {
+      for (let count = 0; count < atOnceMax && !this.#stopping.signal.aborted; count++) await this.#startWorker(open, queue, handler)
+    }
+  }
+
+  async #startWorker({ boss }: OpenBoss, queue: QueueName, handler: Handler): Promise<void> {
+    const workers = this.#workers.get(queue) ?? []
+    this.#workers.set(queue, workers)
+    const id = await boss.work<JobIds>(queue, { pollingIntervalSeconds: this.#limits.pollMs / 1_000 }, async (jobs) => {
+      worker.busy = true
+      try {
+        for (const { data, signal } of jobs) await handler(data, AbortSignal.any([signal, this.#stopping.signal]))
+      } finally {
+        worker.busy = false
+        if (!this.#stopping.signal.aborted) boss.notifyWorker(worker.id)
+      }
+    })
+    const worker: Worker = { id, busy: false }
+    workers.push(worker)
   }
 
   #queueOptions() {

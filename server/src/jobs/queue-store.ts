@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { type Db, fromDrizzle } from 'pg-boss'
+import type { Db, fromDrizzle } from 'pg-boss'
 import type { Database, Tables } from '../storage/database.ts'
 import { DatabaseError } from '../storage/safe-error.ts'
 
@@ -25,9 +25,9 @@ export function bossDatabase(database: Pick<Database, 'script'>): Db {
   }
 }
 
-/** A transaction as pg-boss knows one. */
-export function bossTransaction(tables: Tables): Db {
-  return fromDrizzle(tables, sql)
+/** A transaction as pg-boss knows one; `adapt` is its own. */
+export function bossTransaction(adapt: typeof fromDrizzle, tables: Tables): Db {
+  return adapt(tables, sql)
 }
 
 function bossError({ sqlState, constraint, cause }: DatabaseError): Error {
