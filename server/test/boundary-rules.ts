@@ -110,6 +110,7 @@ const packageOwners: readonly { readonly name: RegExp; readonly owner: string; r
     owner: 'inference/',
     owns: (path) => path.startsWith('server/src/inference/'),
   },
+  { name: /^ajv$/, owner: 'dialects/', owns: (path) => path.startsWith('server/src/dialects/') },
   { name: /^pg-boss$/, owner: 'jobs/', owns: (path) => path.startsWith('server/src/jobs/') },
   { name: /^@redis\//, owner: 'cache/', owns: (path) => path.startsWith('server/src/cache/') },
   { name: /^@prometheus-io\//, owner: 'the metrics files', owns: (path) => /\/(model-|upstream-)?metrics\.ts$/.test(path) },
@@ -144,9 +145,9 @@ function mayImport(from: string, target: string, typeOnly: boolean): boolean {
   const source = from.slice(serverRoot.length)
   const wanted = target.slice(serverRoot.length)
   const place = placeOf(source)
+  if (typeOnly && ports.includes(wanted)) return true
   if (place.startsWith('dialects/')) return mayDialectImport(source, wanted)
   if (place.endsWith('/') && wanted.startsWith(place)) return true
-  if (typeOnly && ports.includes(wanted)) return true
   // Routes may name what they are handed, but only context.ts makes it.
   if (typeOnly && place === 'http/' && wanted === 'context.ts') return true
   const allowed = arrows[place]
@@ -161,7 +162,7 @@ function placeOf(path: string): string {
   return path.includes('/') ? `${path.slice(0, path.indexOf('/'))}/` : path
 }
 
-/** A dialect knows itself, the shape all dialects share and the request; never another dialect. */
+/** A dialect knows itself, the shape all dialects share, the request and the types of ports; never another dialect. */
 function mayDialectImport(source: string, wanted: string): boolean {
   if (arrows['dialects/']?.includes(wanted)) return true
   if (!wanted.startsWith('dialects/')) return false

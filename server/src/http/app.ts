@@ -3,6 +3,8 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import type { Principal } from '../access/principal.ts'
 import type { Config } from '../config.ts'
 import type { WireReply } from '../dialects/dialect.ts'
+import { strictAjv } from '../dialects/read-body-as.ts'
+import { validationError } from '../dialects/validation-message.ts'
 import { NearfieldError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { RequestRecord, Telemetry } from '../telemetry.ts'
@@ -12,7 +14,6 @@ import { catalogued, cataloguedParserError } from './fastify-error.ts'
 import { retryHeaders } from './rate-limit-headers.ts'
 import { readBodiesStrictly, refuseEncodedBody } from './read-body.ts'
 import { sendWire } from './send.ts'
-import { validationError } from './validation-message.ts'
 import { type RequestHead, wireOf } from './wire-of.ts'
 
 declare module 'fastify' {
@@ -71,7 +72,7 @@ export function createApp(surroundings: AppSurroundings): FastifyInstance {
     routerOptions: { maxParamLength: 128, constraints: { wire: wireConstraint } },
     requestIdHeader: false,
     genReqId: () => newId('req', clock.now()),
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false, verbose: true } },
+    ajv: { customOptions: strictAjv },
     schemaErrorFormatter: validationError,
     frameworkErrors: (thrown, request, reply) => {
       // No hook has run for these.

@@ -1,8 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { decode, type OpenAiCall } from '../dialects/openai/decode.ts'
-import { type EmbeddingsBody, embeddingsAnswer, embeddingsBody, openAiError } from '../dialects/openai/schema.ts'
-import { type TokensReader, tokensReader } from '../dialects/openai/token-text.ts'
+import { embeddingsAnswer, embeddingsBody, openAiError } from '../dialects/openai/schema.ts'
 import { authenticateFirst, principalOf } from './authenticated.ts'
 import { answerEmbedding, type EmbeddingScope } from './embeddings.ts'
 import { idempotencyHeaders } from './idempotency-key.ts'
@@ -27,15 +26,10 @@ export async function openAiRoutes(app: FastifyInstance, scope: OpenAiScope): Pr
   const routes = app.withTypeProvider<RequestTypes>()
   for (const base of bases) {
     routes.post(`${base}/embeddings`, { schema: { ...embeddingsSchema, hide: base !== '/v1' } }, async (request, reply) => {
-      const call = decode(request.body, { textOfTokens: await readerFor(request.body.input), aliases: scope.aliases })
+      const call = decode(request.body, scope)
       return answerEmbedding(scope, request, reply, principalOf(request), call)
     })
   }
-}
-
-/** The table of tokens is large, and most callers send texts. */
-function readerFor(input: EmbeddingsBody['input']): Promise<TokensReader> | TokensReader {
-  return typeof input !== 'string' && (typeof input[0] === 'number' || Array.isArray(input[0])) ? tokensReader() : () => ''
 }
 
 const errors = [

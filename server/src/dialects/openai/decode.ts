@@ -4,6 +4,7 @@ import type { DecodedCall } from '../dialect.ts'
 import { withoutCollection } from '../model-name.ts'
 import { settingsOf } from './other-names.ts'
 import type { EmbeddingsBody } from './schema.ts'
+import { textOfTokens } from './token-text.ts'
 
 /** A decoded call, with what its reply will need. */
 export interface OpenAiCall extends DecodedCall {
@@ -11,8 +12,6 @@ export interface OpenAiCall extends DecodedCall {
 }
 
 export interface DecodeOptions {
-  /** Turns the tokens of one text into it. @throws NearfieldError `invalid_request` */
-  readonly textOfTokens: (tokens: readonly number[]) => string
   /** Names an operator lets stand for models of this server. */
   readonly aliases: ReadonlyMap<string, string>
 }
@@ -39,14 +38,14 @@ const purposes: ReadonlyMap<string, TaskType> = new Map([
 
 /**
  * Translates a body that fits the schema of `POST /v1/embeddings`.
- * @throws NearfieldError `invalid_request` when a text is empty, there is none, or there are too many
+ * @throws NearfieldError `invalid_request` when a text is empty, there is none, there are too many, or a token is none
  */
-export function decode(body: EmbeddingsBody, { textOfTokens, aliases }: DecodeOptions): OpenAiCall {
+export function decode(body: EmbeddingsBody, { aliases }: DecodeOptions): OpenAiCall {
   const { model, taskType } = splitPurpose(withoutCollection(body.model))
   const settings = settingsOf(body)
   const request: EmbedRequest = {
     deployment: aliases.get(model) ?? model,
-    inputs: textsOf(body.input, textOfTokens),
+    inputs: textsOf(body.input),
     taskType: settings.taskType ?? taskType ?? 'TASK_TYPE_UNSPECIFIED',
     dimensions: settings.dimensions,
     outputType: settings.outputType ?? 'float',
@@ -57,7 +56,7 @@ export function decode(body: EmbeddingsBody, { textOfTokens, aliases }: DecodeOp
 }
 
 /** A text, texts, the tokens of a text, or of texts; a flat list of numbers is one text. */
-function textsOf(input: EmbeddingsBody['input'], textOfTokens: DecodeOptions['textOfTokens']): readonly string[] {
+function textsOf(input: EmbeddingsBody['input']): readonly string[] {
   if (typeof input === 'string') return checked([input])
   const texts: string[] = []
   const numbers: number[] = []

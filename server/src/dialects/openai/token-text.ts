@@ -1,26 +1,33 @@
+import { createRequire } from 'node:module'
+import type cl100k from 'js-tiktoken/ranks/cl100k_base'
 import { NearfieldError } from '../../errors.ts'
 
-/** Turns the tokens of one text into it. @throws NearfieldError `invalid_request` for a token that there is not */
-export type TokensReader = (tokens: readonly number[]) => string
-
-let reader: Promise<TokensReader> | undefined
-
-/**
- * Reads tokens of cl100k_base, the encoding of OpenAI's embedding models, which clients that count for themselves send
- * instead of texts. Its table is loaded when it is first needed, because few callers ever need it.
- */
-export function tokensReader(): Promise<TokensReader> {
-  reader ??= loadReader()
-  return reader
+interface TokenTable {
+  /** The bytes of each token in base64. */
+  readonly bytes: readonly string[]
+  readonly specials: ReadonlyMap<number, string>
 }
 
-async function loadReader(): Promise<TokensReader> {
-  const { default: encoding } = await import('js-tiktoken/ranks/cl100k_base')
-  // The table is one line: a mark, the id of the first token, then the bytes of each token in base64.
-  const [, first, ...table] = encoding.bpe_ranks.split(' ')
+let table: TokenTable | undefined
+
+/**
+ * The text of tokens of cl100k_base, the encoding of OpenAI's embedding models, which clients that count for themselves send
+ * instead of texts. Its table is large, so it is loaded when it is first needed, which few callers ever bring about; that takes
+ * some 50 milliseconds, once.
+ * @throws NearfieldError `invalid_request` for a token that there is not
+ */
+export function textOfTokens(tokens: readonly number[]): string {
+  table ??= loadTable()
+  const { bytes, specials } = table
+  return Buffer.concat(tokens.map((token) => bytesOf(token, bytes, specials))).toString('utf8')
+}
+
+function loadTable(): TokenTable {
+  const encoding: typeof cl100k = createRequire(import.meta.url)('js-tiktoken/ranks/cl100k_base')
+  // The table is one line: a mark, the id of the first token, then the tokens.
+  const [, first, ...bytes] = encoding.bpe_ranks.split(' ')
   if (first !== '0') throw new Error('the table of cl100k_base does not begin with token 0')
-  const specials = new Map(Object.entries(encoding.special_tokens).map(([text, id]) => [id, text]))
-  return (tokens) => Buffer.concat(tokens.map((token) => bytesOf(token, table, specials))).toString('utf8')
+  return { bytes, specials: new Map(Object.entries(encoding.special_tokens).map(([text, id]) => [id, text])) }
 }
 
 function bytesOf(token: number, table: readonly string[], specials: ReadonlyMap<number, string>): Buffer {

@@ -1,12 +1,18 @@
-import type { FastifySchemaValidationError } from 'fastify'
-import { shown } from '../dialects/strict-json.ts'
 import { NearfieldError } from '../errors.ts'
+import { shown } from './strict-json.ts'
+
+/** As much of what Ajv reports as is needed here. */
+export interface SchemaFailure {
+  readonly keyword: string
+  readonly instancePath: string
+  readonly params: Readonly<Record<string, unknown>>
+}
 
 /**
  * Turns what the schema validator found into one sentence: where, and what is allowed there. The value itself is never
  * repeated. Needs Ajv's `verbose`, which hands over the schema of the failed place.
  */
-export function validationError(errors: readonly FastifySchemaValidationError[]): NearfieldError {
+export function validationError(errors: readonly SchemaFailure[]): NearfieldError {
   const failure = deepest(errors)
   const pointer = failure?.instancePath ?? ''
   const place = placeOf(pointer)
@@ -22,13 +28,13 @@ export function validationError(errors: readonly FastifySchemaValidationError[])
 }
 
 /** Of the alternatives of an `anyOf`, the one that fitted furthest says most; the last report of all names the whole. */
-function deepest(errors: readonly FastifySchemaValidationError[]): FastifySchemaValidationError | undefined {
-  return errors.reduce<FastifySchemaValidationError | undefined>((best, error) => {
+function deepest(errors: readonly SchemaFailure[]): SchemaFailure | undefined {
+  return errors.reduce<SchemaFailure | undefined>((best, error) => {
     return best === undefined || error.instancePath.length >= best.instancePath.length ? error : best
   }, undefined)
 }
 
-function parentSchema(error: FastifySchemaValidationError | undefined): Record<string, unknown> {
+function parentSchema(error: SchemaFailure | undefined): Record<string, unknown> {
   const schema = error !== undefined && 'parentSchema' in error ? error.parentSchema : undefined
   return isRecord(schema) ? schema : {}
 }
