@@ -73,9 +73,12 @@ export class FileStore {
     return (await this.#database.run('find file', (tables) => tables.select().from(files).where(wanted)))[0]
   }
 
-  async complete(accountId: string, id: string, sha256: Buffer, atMs: number): Promise<FileRow | undefined> {
+  async complete(
+    accountId: string,
+    id: string,
+    whole: Pick<NewFileRow, 'sha256' | 'completedAt'> & Partial<Pick<NewFileRow, 'purpose' | 'expiresAt'>>,
+  ): Promise<FileRow | undefined> {
     const wanted = and(eq(files.id, id), eq(files.accountId, accountId))
-    const whole = { sha256, completedAt: new Date(atMs) }
     return (await this.#database.run('complete file', (tables) => tables.update(files).set(whole).where(wanted).returning()))[0]
   }
 

@@ -41,6 +41,9 @@ export interface NewFile {
   readonly hidden?: boolean | undefined
 }
 
+/** What may be known only when all bytes of a file are there. */
+export type LateFacts = Pick<NewFile, 'purpose' | 'keepMs'>
+
 /** Which part of a list is wanted. Ids sort by the time they were made. */
 export interface PageWish {
   /** At most so many. */
@@ -59,8 +62,11 @@ export interface Page<Entry> {
 
 /** Files by account: that of another is as little there as one that never was. */
 export interface Files {
-  /** Stores all of `content`. What failed half-way leaves nothing. @throws NearfieldError `payload_too_large`, `unavailable`, and what `content` throws */
-  store(accountId: string, file: NewFile, content: AsyncIterable<Uint8Array>): Promise<StoredFile>
+  /**
+   * Stores all of `content`. What failed half-way leaves nothing. `late` is asked once that is done, and what it says counts.
+   * @throws NearfieldError `payload_too_large`, `unavailable`, and what `content` and `late` throw
+   */
+  store(accountId: string, file: NewFile, content: AsyncIterable<Uint8Array>, late?: () => Promise<LateFacts>): Promise<StoredFile>
   /** Starts a file whose bytes come in several calls. @throws NearfieldError `payload_too_large`, `unavailable` */
   start(accountId: string, file: NewFile): Promise<StoredFile>
   /**

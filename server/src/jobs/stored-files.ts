@@ -5,7 +5,7 @@ import type { JobSettings } from '../job-settings.ts'
 import type { Database } from '../storage/database.ts'
 import type { Clock } from '../time.ts'
 import { type FileRow, FileStore, storedFile } from './file-store.ts'
-import type { Files, NewFile, Page, PageWish, StoredFile } from './files.ts'
+import type { Files, LateFacts, NewFile, Page, PageWish, StoredFile } from './files.ts'
 
 /** Pieces read with one statement. */
 const piecesAtOnce = 4
@@ -24,11 +24,11 @@ export class StoredFiles implements Files {
     this.#clock = clock
   }
 
-  async store(accountId: string, file: NewFile, content: AsyncIterable<Uint8Array>): Promise<StoredFile> {
+  async store(accountId: string, file: NewFile, content: AsyncIterable<Uint8Array>, late?: () => Promise<LateFacts>): Promise<StoredFile> {
     const { id } = await this.start(accountId, file)
     try {
       await this.append(accountId, id, 0, content)
-      return await this.complete(accountId, id)
+      return await this.complete(accountId, id, await late?.())
     } catch (thrown) {
       await this.#store.expire(accountId, id).catch(() => undefined)
       throw thrown
@@ -78,13 +78,18 @@ export class StoredFiles implements Files {
     return bytes
   }
 
-  async complete(accountId: string, fileId: string): Promise<StoredFile> {
+  async complete(accountId: string, fileId: string, late?: LateFacts): Promise<StoredFile> {
     const row = await this.#require(accountId, fileId)
     if (row.completedAt !== null) return storedFile(row)
     if (row.bytesExpected !== null && row.bytes < row.bytesExpected) {
       throw conflict(`This file has ${row.bytes} bytes, and ${row.bytesExpected} were announced. Send the rest.`, row)
     }
-    const whole = await this.#store.complete(accountId, fileId, await this.sha256(fileId), this.#clock.now())
+    const keepMs = late?.keepMs ?? this.#limits.keepMs
+    const whole = await this.#store.complete(accountId, fileId, {
+      sha256: await this.sha256(fileId),
+      completedAt: new Date(this.#clock.now()),
+      ...(late && { purpose: late.purpose, expiresAt: new Date(row.createdAt.getTime() + keepMs) }),
+    })
     if (whole === undefined) throw notFound(fileId)
     return storedFile(whole)
   }
