@@ -40,6 +40,8 @@ export interface Config {
     readonly connectionsMax: number
     /** From the first byte of a request to its last. */
     readonly receiveTimeoutMs: number
+    /** From the first byte of an uploaded file to its last, as long as bytes go on coming. */
+    readonly uploadTimeoutMs: number
     readonly headersTimeoutMs: number
     /** From arrival to answer; past it the caller gets 504. */
     readonly deadlineMs: number
@@ -265,6 +267,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
       publicUrl: address(environment, 'NEARFIELD_PUBLIC_URL'),
       connectionsMax: whole('NEARFIELD_CONNECTIONS_MAX', 12_000, 1, 100_000),
       receiveTimeoutMs: 15_000,
+      uploadTimeoutMs: 3_600_000,
       headersTimeoutMs: 5_000,
       deadlineMs: whole('NEARFIELD_DEADLINE_MS', 25_000, 50, 600_000),
       keepAliveTimeoutMs: 72_000,

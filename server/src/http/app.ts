@@ -14,6 +14,7 @@ import { catalogued, cataloguedParserError } from './fastify-error.ts'
 import { retryHeaders } from './rate-limit-headers.ts'
 import { readBodiesStrictly, refuseEncodedBody } from './read-body.ts'
 import { sendWire } from './send.ts'
+import { mayTakeTime } from './slow-bodies.ts'
 import { type RequestHead, wireOf } from './wire-of.ts'
 
 declare module 'fastify' {
@@ -24,6 +25,10 @@ declare module 'fastify' {
     principal: Principal | undefined
     /** What the log line of this request says beside the common facts. */
     facts: Record<string, string | number | boolean> | undefined
+  }
+  interface FastifyContextConfig {
+    /** `streamed` bodies are read by the route itself, `none` routes take a request that has no body. Otherwise a body is JSON or a form. */
+    body?: 'streamed' | 'none'
   }
 }
 
@@ -80,6 +85,7 @@ export function createApp(surroundings: AppSurroundings): FastifyInstance {
       return sendRefusal(request, reply.header('x-request-id', request.id), surroundings, catalogued(thrown))
     },
     clientErrorHandler: (thrown, socket) => {
+      if (thrown.code === 'ERR_HTTP_REQUEST_TIMEOUT' && mayTakeTime(socket)) return
       if (thrown.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
       socket.end(rawRefusal(surroundings.refuse(cataloguedParserError(thrown))))
     },

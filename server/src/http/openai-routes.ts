@@ -5,11 +5,9 @@ import { embeddingsAnswer, embeddingsBody, openAiError } from '../dialects/opena
 import { authenticateFirst, principalOf } from './authenticated.ts'
 import { answerEmbedding, type EmbeddingScope } from './embeddings.ts'
 import { idempotencyHeaders } from './idempotency-key.ts'
+import { openAiBases } from './openai-bases.ts'
 import { openAiRateLimitHeaders } from './openai-rate-limit.ts'
 import { answerHeaders, type RequestTypes, reusedKey } from './route-schemas.ts'
-
-/** Where the base address of an OpenAI client may point: at `/v1` beside the other dialects, or at a place of its own. */
-const bases = ['/v1', '/openai/v1', '/v1beta/openai'] as const
 
 export interface OpenAiScope extends EmbeddingScope<OpenAiCall> {
   readonly aliases: ReadonlyMap<string, string>
@@ -24,7 +22,7 @@ export async function openAiRoutes(app: FastifyInstance, scope: OpenAiScope): Pr
     reply.headers(openAiRateLimitHeaders({ requests: access.requestsLeft(principal), tokens: access.tokensLeft(principal) }, clock.now()))
   })
   const routes = app.withTypeProvider<RequestTypes>()
-  for (const base of bases) {
+  for (const base of openAiBases) {
     routes.post(`${base}/embeddings`, { schema: { ...embeddingsSchema, hide: base !== '/v1' } }, async (request, reply) => {
       const call = decode(request.body, scope)
       return answerEmbedding(scope, request, reply, principalOf(request), call)

@@ -19,6 +19,8 @@ import { metricsRoute } from './metrics-route.ts'
 import { modelsRoutes } from './models-routes.ts'
 import { neighbourRoutes } from './neighbour-routes.ts'
 import { ollamaRoutes } from './ollama-routes.ts'
+import { openAiBatchesRoutes } from './openai-batches-routes.ts'
+import { openAiFilesRoutes } from './openai-files-routes.ts'
 import { openAiRoutes } from './openai-routes.ts'
 import { segmindAsyncRoutes } from './segmind-async-routes.ts'
 import { segmindRoutes } from './segmind-routes.ts'
@@ -48,6 +50,8 @@ export function createPublicApp({ services, jobs, readiness, metrics, describe, 
   app.register(segmindAsyncRoutes, { dialect: segmind, services, limits: surroundings.config.http, requests: jobs.requests })
   app.register(neighbourRoutes, { dialect: segmind, services, limits: surroundings.config.http })
   app.register(openAiRoutes, { dialect: openai, services, limits: surroundings.config.http, aliases: surroundings.config.openAiAliases })
+  app.register(openAiFilesRoutes, { dialect: openai, services, files: jobs.files, config: surroundings.config })
+  app.register(openAiBatchesRoutes, { dialect: openai, services, files: jobs.files, batches: jobs.batches })
   const { geminiUnitLength: unitLength } = surroundings.config
   app.register(geminiRoutes, { dialect: gemini, services, limits: surroundings.config.http, unitLength })
   app.register(teiRoutes, { dialect: tei, services, limits: surroundings.config.http, config: surroundings.config })

@@ -14,6 +14,8 @@ export function readBodiesStrictly(app: FastifyInstance, depthMax: number): void
   }
   app.addHook('preValidation', (request, _reply, done) => {
     const body = request.body
+    if (request.routeOptions.config.body === 'streamed' || (body === undefined && request.routeOptions.config.body === 'none'))
+      return done()
     if (!Buffer.isBuffer(body)) {
       // A body without a type never gets here, but an absent one does.
       done(mayCarryBody(request) ? new NearfieldError('invalid_content_type') : undefined)

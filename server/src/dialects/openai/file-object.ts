@@ -8,7 +8,7 @@ export const uploadPurposes = ['assistants', 'batch', 'fine-tune', 'vision', 'us
 export type UploadPurpose = (typeof uploadPurposes)[number]
 
 /** What files are listed by: also what the server makes. */
-export const listedPurposes = [...uploadPurposes, 'batch_output'] as const
+const listedPurposes = [...uploadPurposes, 'batch_output'] as const
 
 const fileIds = /^file-[0-9a-z]{1,64}$/
 export const filePages = { limitMax: 10_000, limitDefault: 10_000, id: fileIds } as const
@@ -45,6 +45,12 @@ export function encodeFile(file: StoredFile) {
 
 export function encodeDeletion(id: string) {
   return { id, object: 'file', deleted: true }
+}
+
+/** @throws NearfieldError `invalid_request` */
+export function listedPurpose(text: string | undefined): string | undefined {
+  if (text === undefined || listedPurposes.some((purpose) => purpose === text)) return text
+  throw new NearfieldError('invalid_request', `\`purpose\` must be one of ${listedPurposes.join(', ')}.`, { details: { field: 'purpose' } })
 }
 
 /** An id from an address or a body, before anybody looks for it. @throws NearfieldError `not_found` */
