@@ -1,7 +1,7 @@
 import type { Ground, Rooms } from './context.ts'
-import type { BatchWire } from './dialects/batch-wire.ts'
+import { openAiBatchWire } from './dialects/openai/batch-line.ts'
+import { textOfTokens } from './dialects/openai/token-text.ts'
 import { segmindAsync } from './dialects/segmind/async-request.ts'
-import type { BatchWireName } from './jobs/batches.ts'
 import { type JobRooms, openJobs } from './jobs/open-jobs.ts'
 import { runBatches } from './run-batches.ts'
 import { runRequests } from './run-requests.ts'
@@ -11,15 +11,11 @@ import type { Services } from './serve.ts'
  * Opens the room for jobs and lets this server do what is in it. Disposing it waits for what is under way: models and billing must
  * be there until then.
  */
-export function hostJobs(
-  { config, clock, telemetry }: Ground,
-  { database, access }: Rooms,
-  services: Services,
-  wires: Readonly<Record<BatchWireName, BatchWire>>,
-): JobRooms {
+export function hostJobs({ config, clock, telemetry }: Ground, { database, access }: Rooms, services: Services): JobRooms {
   const jobs = openJobs({ database, config, clock, say: (sentence) => telemetry.log.warn(sentence) })
+  const openai = openAiBatchWire({ textOfTokens, aliases: config.openAiAliases, jsonDepthMax: config.http.jsonDepthMax })
   const limits = config.jobs
-  runBatches({ jobs, services, wires, limits, telemetry })
+  runBatches({ jobs, services, wires: { openai, gemini: openai }, limits, telemetry })
   runRequests({ jobs, services, access, wire: segmindAsync, limits })
   return jobs
 }
