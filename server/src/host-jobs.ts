@@ -1,6 +1,5 @@
 import type { Ground, Rooms } from './context.ts'
 import { openAiBatchWire } from './dialects/openai/batch-line.ts'
-import { textOfTokens } from './dialects/openai/token-text.ts'
 import { segmindAsync } from './dialects/segmind/async-request.ts'
 import { type JobRooms, openJobs } from './jobs/open-jobs.ts'
 import { runBatches } from './run-batches.ts'
@@ -13,7 +12,7 @@ import type { Services } from './serve.ts'
  */
 export function hostJobs({ config, clock, telemetry }: Ground, { database, access }: Rooms, services: Services): JobRooms {
   const jobs = openJobs({ database, config, clock, say: (sentence) => telemetry.log.warn(sentence) })
-  const openai = openAiBatchWire({ textOfTokens, aliases: config.openAiAliases, jsonDepthMax: config.http.jsonDepthMax })
+  const openai = openAiBatchWire({ aliases: config.openAiAliases, jsonDepthMax: config.http.jsonDepthMax })
   const limits = config.jobs
   runBatches({ jobs, services, wires: { openai, gemini: openai }, limits, telemetry })
   runRequests({ jobs, services, access, wire: segmindAsync, limits })

@@ -102,7 +102,7 @@ export async function startServer(environment?: Environment, options: StartOptio
     await registerUpstreamMetrics(metrics, () => new Map(upstream.map((model) => [model.deployment.name, model.stats()])))
   }
   const services = servicesOf(ground, rooms, new RoutedModels(upstream, models))
-  const jobs = opened.use(hostJobs(ground, rooms, services, batchWires(config)))
+  const jobs = opened.use(hostJobs(ground, rooms, services))
   const presence = { url: null as string | null, draining: false, startedAtMs: clock.now() }
   const reasons = () => reasonsAgainst(rooms, models, presence.draining)
   const app = createPublicApp({
