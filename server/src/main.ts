@@ -2,9 +2,8 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IssuedKey } from './access/access.ts'
 import { ensureFirstAccount } from './billing/first-account.ts'
-import { type Config, ConfigError, type Environment, readConfig } from './config.ts'
+import { ConfigError, type Environment, readConfig } from './config.ts'
 import { type Ground, layGround, openRooms, type Rooms, servicesOf } from './context.ts'
-import { openAiBatchWire } from './dialects/openai/batch-line.ts'
 import type { Embedder } from './embedding/embedder.ts'
 import { NearfieldError } from './errors.ts'
 import { letHeapGrow } from './heap.ts'
@@ -130,10 +129,6 @@ export async function startServer(environment?: Environment, options: StartOptio
   const firstKey = await ensureFirstAccount(rooms.access, rooms.billing, config.billing.firstCredits)
   const resources = opened.move()
   return { url, admin, ground, rooms, jobs, models, upstream, firstKey, [Symbol.asyncDispose]: () => resources.disposeAsync() }
-}
-
-function batchWires({ openAiAliases: aliases, http: { jsonDepthMax } }: Config) {
-  return { openai: openAiBatchWire({ aliases, jsonDepthMax }) } as never
 }
 
 /** The database and the models do not wait for each other. When one fails, the other is closed again. */

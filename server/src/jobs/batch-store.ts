@@ -217,6 +217,14 @@ export class BatchStore {
     })
   }
 
+  /** Ids of all that are not finished, the oldest first. */
+  async unfinishedIds(limit: number): Promise<string[]> {
+    const rows = await this.#database.run('unfinished batches', (tables) =>
+      tables.select({ id: batches.id }).from(batches).where(inArray(batches.state, unfinished)).orderBy(batches.id).limit(limit),
+    )
+    return rows.map(({ id }) => id)
+  }
+
   /** Ids of unfinished batches whose time was up some time ago: their job was lost. */
   async overdue(beforeMs: number, limit: number): Promise<string[]> {
     const wanted = and(inArray(batches.state, unfinished), lt(batches.expiresAt, new Date(beforeMs)))

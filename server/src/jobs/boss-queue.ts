@@ -38,6 +38,7 @@ export class BossQueue implements JobQueue, AsyncDisposable {
   readonly #say: (sentence: string) => void
   readonly #stopping = new AbortController()
   readonly #handlers: { readonly queue: QueueName; readonly atOnceMax: number; readonly handler: Handler }[] = []
+  readonly #firstActs: (() => Promise<void>)[] = []
   readonly #workers = new Map<QueueName, Worker[]>()
   readonly #opener: NodeJS.Timeout
   #opening: Promise<OpenBoss> | undefined
@@ -83,6 +84,11 @@ export class BossQueue implements JobQueue, AsyncDisposable {
     if (this.#open !== undefined) void this.#startWorkers(this.#open).catch(() => undefined)
   }
 
+  /** Called once, when jobs can be sent. */
+  whenOpen(act: () => Promise<void>): void {
+    this.#firstActs.push(act)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#opener)
     this.#stopping.abort(new NearfieldError('unavailable', 'The server is stopping.'))
@@ -99,6 +105,7 @@ export class BossQueue implements JobQueue, AsyncDisposable {
     while (!this.#stopping.signal.aborted) {
       try {
         this.#open = await this.#tryToOpen()
+        for (const act of this.#firstActs.splice(0)) await act().catch(() => this.#say('Jobs of an earlier run could not be resumed yet.'))
         await this.#startWorkers(this.#open)
         return this.#open
       } catch (thrown) {

@@ -37,6 +37,8 @@ export function openJobs({ database, config, clock, say }: JobsOptions): JobRoom
   const queue = new BossQueue(database, limits.queue, say)
   const files = new StoredFiles(database, limits.files, clock)
   const [batchStore, fileStore, requestStore] = [new BatchStore(database), new FileStore(database), new RequestStore(database)]
+  // Nobody else is on the embedded database, so what was begun there was begun by a process that is gone: no need to wait for its heartbeat.
+  if (database.kind === 'embedded') queue.whenOpen(() => resume({ queue, batchStore, requestStore }, limits.sweep.rowsMax))
   const sweeper = new Sweeper({ database, fileStore, batchStore, requestStore, queue, limits, clock, say })
   return {
     ...{ queue, files, batchStore, fileStore, requestStore },
@@ -48,6 +50,14 @@ export function openJobs({ database, config, clock, say }: JobsOptions): JobRoom
       await queue[Symbol.asyncDispose]()
     },
   }
+}
+
+async function resume(
+  { queue, batchStore, requestStore }: Pick<JobRooms, 'queue' | 'batchStore' | 'requestStore'>,
+  limit: number,
+): Promise<void> {
+  for (const batchId of await batchStore.unfinishedIds(limit)) await queue.send('batch', { batchId })
+  for (const requestId of await requestStore.begunIds(limit)) await queue.send('async-request', { requestId })
 }
 
 async function findEvent(store: RequestStore, id: string): Promise<JobEvent | undefined> {

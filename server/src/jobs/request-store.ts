@@ -72,6 +72,14 @@ export class RequestStore {
     return (await this.#database.run('find request', (tables) => tables.select().from(asyncRequests).where(wanted)))[0]
   }
 
+  /** Ids of all that were begun and not answered. */
+  async begunIds(limit: number): Promise<string[]> {
+    const rows = await this.#database.run('begun requests', (tables) =>
+      tables.select({ id: asyncRequests.id }).from(asyncRequests).where(eq(asyncRequests.state, 'PROCESSING')).limit(limit),
+    )
+    return rows.map(({ id }) => id)
+  }
+
   /** Counts one attempt. `undefined` when it is answered already, or has expired. */
   async begin(id: string, atMs: number): Promise<RequestRow | undefined> {
     const wanted = and(eq(asyncRequests.id, id), inArray(asyncRequests.state, open), gt(asyncRequests.expiresAt, sql`now()`))
