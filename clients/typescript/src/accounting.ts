@@ -1,4 +1,4 @@
-import type { Answer } from './calls.ts'
+import type { Answer } from './attempt.ts'
 import { WireObject } from './wire-object.ts'
 
 /** What a call cost. */
@@ -16,8 +16,13 @@ export interface Usage {
 const nanoDollars = 1e9
 
 export function usageOf(answer: Answer, tokens: { readonly tokens: number; readonly cachedTokens: number }): Usage {
+  return { ...tokens, ...paidOf(answer) }
+}
+
+/** What the headers of an answer say of its price. */
+export function paidOf(answer: Answer): Pick<Usage, 'cost' | 'remaining'> {
   const headers = new WireObject(Object.fromEntries(answer.headers), 'the headers of the answer')
-  return { ...tokens, cost: headers.dollars('x-cost'), remaining: headers.dollars('x-remaining-credits') }
+  return { cost: headers.dollars('x-cost'), remaining: headers.dollars('x-remaining-credits') }
 }
 
 /** The usage of two calls together, `later` being the one that was answered last. */

@@ -1,5 +1,5 @@
 import { usageOf } from './accounting.ts'
-import type { Answer } from './calls.ts'
+import type { Answer } from './attempt.ts'
 import { type AboutTheAnswer, type PaidCallOptions, requestIdOf, type TaskType } from './embed.ts'
 
 /** What is compared: every text with every text, texts in pairs, or one with several. */

@@ -1,5 +1,6 @@
-import { type Usage, usageOf } from './accounting.ts'
-import type { Answer, Calls } from './calls.ts'
+import { paidOf, type Usage } from './accounting.ts'
+import type { Answer, Call } from './attempt.ts'
+import type { Calls } from './calls.ts'
 import { decodeVector, type OutputType, type VectorTypes } from './decode-vector.ts'
 import { UnexpectedAnswerError } from './errors.ts'
 import { idempotencyKey } from './idempotency.ts'
@@ -73,30 +74,48 @@ export interface EmbeddedTexts<Type extends OutputType> extends AboutTheAnswer {
 export async function embedTexts<Type extends OutputType>(
   calls: Calls,
   texts: readonly string[],
-  options: EmbedOptions<Type> & { readonly model: string; readonly outputType: Type },
+  options: Settled<Type>,
 ): Promise<EmbeddedTexts<Type>> {
-  const answer = await calls.make({
-    path: `/v1/${encodeURIComponent(options.model)}`,
+  const answer = await calls.make(embedCall('/v1/', texts, options))
+  return requireVectors(readEmbedded(answer, options.outputType, paidOf(answer), requestIdOf(answer)), texts.length)
+}
+
+/** @throws UnexpectedAnswerError unless there are as many vectors as texts */
+export function requireVectors<Embedded extends EmbeddedTexts<OutputType>>(embedded: Embedded, texts: number): Embedded {
+  if (embedded.vectors.length === texts) return embedded
+  throw new UnexpectedAnswerError(`${texts} texts were answered with ${embedded.vectors.length} vectors.`, { status: 200 })
+}
+
+type Settled<Type extends OutputType> = EmbedOptions<Type> & { readonly model: string; readonly outputType: Type }
+
+/** The call that embeds a list: under v1 answered at once, under v2 later. */
+export function embedCall(version: '/v1/' | '/v2/', texts: readonly string[], options: Settled<OutputType>): Call {
+  return {
+    path: version + encodeURIComponent(options.model),
     body: { input: texts, encoding_format: 'base64', ...fieldsOf(options) },
     pinnedSpace: options.space,
     lane: options.lane,
     idempotencyKey: idempotencyKey(options.idempotencyKey),
     signal: options.signal,
-  })
-  const { body } = answer
-  const vectors = body.objects('embeddings').map((embedding) => read(embedding.string('values'), options.outputType))
-  if (vectors.length !== texts.length) {
-    throw new UnexpectedAnswerError(`${texts.length} texts were answered with ${vectors.length} vectors.`, { status: 200 })
   }
+}
+
+/** What the body of an answer says, with what is known beside it. */
+export function readEmbedded<Type extends OutputType>(
+  { body }: Answer,
+  outputType: Type,
+  paid: Pick<Usage, 'cost' | 'remaining'>,
+  requestId: string | undefined,
+): EmbeddedTexts<Type> {
   const tokens = body.object('usageMetadata')
   return {
-    vectors,
+    vectors: body.objects('embeddings').map((embedding) => readVector(embedding.string('values'), outputType)),
     truncated: body.numbers('truncatedInputs'),
     model: body.string('model'),
     space: body.string('space'),
-    usage: usageOf(answer, { tokens: tokens.number('promptTokenCount'), cachedTokens: tokens.number('cachedContentTokenCount') }),
+    usage: { tokens: tokens.number('promptTokenCount'), cachedTokens: tokens.number('cachedContentTokenCount'), ...paid },
     warnings: body.strings('warnings'),
-    requestId: requestIdOf(answer),
+    requestId,
   }
 }
 
@@ -109,7 +128,8 @@ export function requestIdOf({ headers }: Answer): string | undefined {
   return headers.get('x-request-id') ?? undefined
 }
 
-function read<Type extends OutputType>(base64: string, type: Type): VectorTypes[Type] {
+/** @throws UnexpectedAnswerError */
+export function readVector<Type extends OutputType>(base64: string, type: Type): VectorTypes[Type] {
   try {
     return decodeVector(base64, type)
   } catch (cause) {

@@ -5,6 +5,8 @@ export interface ErrorFacts {
   /** `x-request-id` of the answer, by which the server's log names the call. */
   readonly requestId?: string | undefined
   readonly cause?: unknown
+  /** Where the status alone does not tell. */
+  readonly mayBeBilled?: boolean | undefined
 }
 
 /** What `embedMany` had received when a request of it failed for good. */
@@ -35,11 +37,11 @@ export class NearfieldError extends Error {
   /** How far `embedMany` came; `undefined` on errors of other calls. */
   part: PartOfMany | undefined
 
-  constructor(message: string, { status, requestId, cause }: ErrorFacts = {}) {
+  constructor(message: string, { status, requestId, cause, mayBeBilled }: ErrorFacts = {}) {
     super(message, cause === undefined ? undefined : { cause })
     this.status = status
     this.requestId = requestId
-    this.mayBeBilled = status === undefined || status === 200
+    this.mayBeBilled = mayBeBilled ?? (status === undefined || status === 200)
   }
 }
 
@@ -58,7 +60,7 @@ export class PermissionDeniedError extends NearfieldError {
   override readonly name = 'PermissionDeniedError'
 }
 
-/** 404: no such model, or no such endpoint. */
+/** 404: no such model, endpoint, request, batch or file, or one that has expired. */
 export class NotFoundError extends NearfieldError {
   override readonly name = 'NotFoundError'
 }
@@ -90,6 +92,47 @@ export class SpaceMismatchError extends NearfieldError {
     super(message, facts)
     this.pinned = facts.pinned
     this.space = facts.space
+  }
+}
+
+/** 409: what was asked for is not possible any more, such as to cancel a batch that is finished. */
+export class StateConflictError extends NearfieldError {
+  override readonly name = 'StateConflictError'
+}
+
+/** A request that was to be answered later has failed. The message says why. */
+export class RequestFailedError extends NearfieldError {
+  override readonly name = 'RequestFailedError'
+}
+
+/** Something in the lines of a batch that kept it from running. */
+export interface BatchProblem {
+  readonly code: string
+  readonly message: string
+  /** Counted from 1; `undefined` where it is the batch as a whole. */
+  readonly line: number | undefined
+}
+
+/** A batch was refused as a whole: none of it ran. */
+export class BatchFailedError extends NearfieldError {
+  override readonly name = 'BatchFailedError'
+  readonly problems: readonly BatchProblem[]
+
+  constructor(message: string, problems: readonly BatchProblem[]) {
+    super(message, { mayBeBilled: false })
+    this.problems = problems
+  }
+}
+
+/** An item of a batch was never run: the batch was cancelled, or its time was up. */
+export class NotRunError extends NearfieldError {
+  override readonly name = 'NotRunError'
+  /** Such as `batch_expired`. */
+  readonly code: string
+
+  constructor(message: string, code: string) {
+    super(message, { mayBeBilled: false })
+    this.code = code
   }
 }
 

@@ -1,4 +1,6 @@
-import { type Call, Calls } from './calls.ts'
+import type { Call } from './attempt.ts'
+import { Batches } from './batches.ts'
+import { Calls } from './calls.ts'
 import {
   type Compared,
   type Ranking,
@@ -14,32 +16,44 @@ import { type AboutTheAnswer, type CallOptions, type EmbedOptions, embedTexts, f
 import { type EmbedManyOptions, embedMany, type ManyEmbeddings } from './embed-many.ts'
 import { type Estimate, readEstimate } from './estimate.ts'
 import { idempotencyKey } from './idempotency.ts'
+import { embedLater, LaterEmbeddings } from './later.ts'
 import { type Model, readModel } from './models.ts'
 import { readTokens, type TokenizeOptions, type Tokens } from './tokenize.ts'
 
 export type { Usage } from './accounting.ts'
+export type { Batch, BatchState } from './batch.ts'
+export type { BatchContent, BatchItem } from './batch-lines.ts'
+export type { BatchResult, EmbeddedItem, FailedItem } from './batch-results.ts'
+export type { Batches, BatchOptions, BatchWaitOptions, ResultOptions } from './batches.ts'
 export type { Compared, Ranking, RerankOptions, Similarity, SimilarityOptions } from './compare.ts'
 export type { OutputType, VectorTypes } from './decode-vector.ts'
-export type { AboutTheAnswer, CallOptions, EmbedOptions, PaidCallOptions, TaskType } from './embed.ts'
+export type { AboutTheAnswer, CallOptions, EmbeddedTexts, EmbedOptions, PaidCallOptions, TaskType } from './embed.ts'
 export type { EmbedManyOptions, ManyEmbeddings, Progress } from './embed-many.ts'
 export {
   AuthenticationError,
   BadRequestError,
+  BatchFailedError,
+  type BatchProblem,
   ConnectionError,
   IdempotencyKeyReusedError,
   InsufficientCreditsError,
   NearfieldError,
   NotFoundError,
+  NotRunError,
   type PartOfMany,
   PermissionDeniedError,
   RateLimitError,
+  RequestFailedError,
   ServerError,
   SpaceMismatchError,
+  StateConflictError,
   TimeoutError,
   UnexpectedAnswerError,
 } from './errors.ts'
 export type { Estimate } from './estimate.ts'
+export type { LaterEmbeddings, RequestState } from './later.ts'
 export type { Model } from './models.ts'
+export type { WaitOptions } from './poll.ts'
 export type { TokenizeOptions, Tokens, TokensOfText } from './tokenize.ts'
 
 export interface NearfieldOptions {
@@ -80,6 +94,8 @@ export interface Credits {
 export class Nearfield {
   readonly #calls: Calls
   readonly #model: string
+  /** Many texts in one piece of work, which takes its time and costs less. */
+  readonly batches: Batches
 
   /** @throws TypeError when the key or the address cannot be one, RangeError when a limit is no whole number */
   constructor(options: NearfieldOptions) {
@@ -94,6 +110,7 @@ export class Nearfield {
     const send = options.fetch ?? ((url: string, init: RequestInit) => fetch(url, init))
     this.#model = model
     this.#calls = new Calls({ apiKey, baseUrl: baseUrl.replace(/\/+$/, ''), fetch: send, timeoutMs, maxRetries, retryAfterMsMax })
+    this.batches = new Batches(this.#calls, { model, timeoutMs })
   }
 
   #settled<Type extends OutputType, Options extends EmbedOptions<Type>>(options: Options) {
@@ -119,6 +136,25 @@ export class Nearfield {
     options: EmbedManyOptions<Type> = {},
   ): Promise<ManyEmbeddings<Type>> {
     return embedMany(this.#calls, texts, this.#settled(options))
+  }
+
+  /**
+   * Hands in one text or a list to be embedded soon, and returns at once. What it gives can be asked, by this program or, with
+   * `later(id)`, by another.
+   * @throws RangeError when the list is empty
+   */
+  async embedLater<Type extends OutputType = 'float'>(
+    texts: string | readonly string[],
+    options: EmbedOptions<Type> = {},
+  ): Promise<LaterEmbeddings<Type>> {
+    const list = typeof texts === 'string' ? [texts] : texts
+    if (list.length === 0) throw new RangeError('There are no texts to embed')
+    return embedLater(this.#calls, list, this.#settled(options))
+  }
+
+  /** Texts that were handed in before, under the `id` that `embedLater` gave. Nothing is sent until it is asked for. */
+  later<Type extends OutputType = 'float'>(id: string, options: { readonly outputType?: Type | undefined } = {}): LaterEmbeddings<Type> {
+    return new LaterEmbeddings(this.#calls, id, options.outputType ?? ('float' as Type))
   }
 
   /** The cosines of texts. Billed as the embedding of the distinct ones. */

@@ -1,3 +1,5 @@
+import { TimeoutError } from './errors.ts'
+
 /** Resolves after `ms`; an aborted signal rejects with its reason. */
 export function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -24,4 +26,20 @@ export function controllerUnder(outer: AbortSignal | undefined): { readonly cont
   if (outer?.aborted === true) abort()
   outer?.addEventListener('abort', abort, { once: true })
   return { controller, release: () => outer?.removeEventListener('abort', abort) }
+}
+
+/** What a promise gives, unless `ms` pass or the signal aborts before. @throws TimeoutError; an aborted signal rejects with its reason */
+export async function whicheverFirst<Value>(promise: Promise<Value>, ms: number, signal: AbortSignal | undefined): Promise<Value> {
+  const { controller, release } = controllerUnder(signal)
+  const tooLate = wait(ms, controller.signal).then((): never => {
+    throw new TimeoutError(`Nothing came for ${ms} ms.`)
+  })
+  // The loser of the race has nobody to tell.
+  tooLate.catch(() => undefined)
+  try {
+    return await Promise.race([promise, tooLate])
+  } finally {
+    release()
+    controller.abort()
+  }
 }

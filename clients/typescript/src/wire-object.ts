@@ -52,6 +52,11 @@ export class WireObject {
     return this.#list(name).map((value) => (typeof value === 'string' ? value : this.#refuse(name, 'a list of strings')))
   }
 
+  /** All its fields, which are texts. */
+  stringsByName(): Record<string, string> {
+    return Object.fromEntries([...this.#fields.keys()].map((name) => [name, this.string(name)]))
+  }
+
   numbers(name: string): number[] {
     return this.#list(name).map((value) => numberOr(value, () => this.#refuse(name, 'a list of numbers')))
   }
