@@ -152,8 +152,8 @@ export class Batches {
     for await (const { body, headers } of this.#pages(signal)) {
       for (const wire of body.objects('data')) {
         const { metadata, createdAt } = readBatch(wire)
-        if (metadata[keyName] === key) return { body: wire, headers }
         if (createdAt.getTime() < serverTimeMs(headers) - dayMs) return undefined
+        if (metadata[keyName] === key) return { body: wire, headers }
       }
     }
     return undefined

@@ -14,6 +14,11 @@ export class WireObject {
     this.#place = place
   }
 
+  /** The object as it came. */
+  toJSON(): Record<string, unknown> {
+    return Object.fromEntries(this.#fields)
+  }
+
   string(name: string): string {
     const value = this.#fields.get(name)
     return typeof value === 'string' ? value : this.#refuse(name, 'a string')

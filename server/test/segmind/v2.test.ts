@@ -128,7 +128,7 @@ test('it is PROCESSING while it runs, at all three addresses, and nothing is bil
   await expectBooksToBalance(server)
 })
 
-test.each([
+test.each<[string, unknown, RegExp, Record<string, string>?]>([
   ['a text that is too long and may not be shortened', { input: 'word '.repeat(3_000), truncate: 'error' }, /longer|tokens/],
   ['a space that the vectors are not in', { input: 'a' }, /another\/space/, { 'x-nearfield-space': 'another/space' }],
 ])('%s is found out by the run: FAILED, 422, free', async (_name, body, reason, headers = {}) => {
