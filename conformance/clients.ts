@@ -5,6 +5,7 @@ import { aiSdkGoogle, chromaGoogle, googleGenAi, langChainGoogle, llamaIndexGoog
 import { langChainOpenAi } from './clients/langchain.ts'
 import { nearfield } from './clients/nearfield.ts'
 import { openAi, openAiFloats } from './clients/openai.ts'
+import { openAiBatches } from './clients/openai-batches.ts'
 import { recordedGoogle } from './clients/recorded-google.ts'
 import { recordedOpenAi } from './clients/recorded-openai.ts'
 import { recordedOthers } from './clients/recorded-others.ts'
@@ -21,6 +22,7 @@ export const clients: readonly Client[] = [
   chromaGoogle,
   openAi,
   openAiFloats,
+  openAiBatches,
   aiSdkOpenAi,
   aiSdkOpenAiCompatible,
   langChainOpenAi,

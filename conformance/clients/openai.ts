@@ -2,7 +2,7 @@ import OpenAI from 'openai'
 import type { Call, Client } from '../client.ts'
 import { versionOf } from '../version.ts'
 
-function clientFor({ url, key }: Call): OpenAI {
+export function openAiClientFor({ url, key }: Pick<Call, 'url' | 'key'>): OpenAI {
   return new OpenAI({
     baseURL: `${url}/v1`,
     apiKey: key ?? 'none',
@@ -31,7 +31,7 @@ export const openAi: Client = {
   name: `openai ${versionOf('openai')}`,
   speaks: 'openai',
   async embed(call) {
-    const { data } = await clientFor(call).embeddings.create(bodyOf(call), call.signal && { signal: call.signal })
+    const { data } = await openAiClientFor(call).embeddings.create(bodyOf(call), call.signal && { signal: call.signal })
     return data.map(({ embedding }) => embedding)
   },
   errorName: openAiErrorName,
@@ -42,7 +42,7 @@ export const openAiFloats: Client = {
   name: `${openAi.name}, float`,
   async embed(call) {
     const body = { ...bodyOf(call), encoding_format: 'float' as const }
-    const { data } = await clientFor(call).embeddings.create(body, call.signal && { signal: call.signal })
+    const { data } = await openAiClientFor(call).embeddings.create(body, call.signal && { signal: call.signal })
     return data.map(({ embedding }) => embedding)
   },
 }

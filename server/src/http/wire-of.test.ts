@@ -35,6 +35,9 @@ test.each([
   ['/v1/models/x', apiKey, 'segmind'],
   ['/v1/models', {}, 'segmind'],
   ['/v1/files', bearer, 'openai'],
+  ['/v1/files', {}, 'openai'],
+  ['/v1/batches?limit=1', apiKey, 'openai'],
+  ['/v1/filesystem', apiKey, 'segmind'],
   ['/v1/batches/b', googleKey, 'gemini'],
 ])('%s with %j speaks %s', (url, headers, name) => {
   expect(wireOf({ url, headers }).name).toBe(name)

@@ -33,6 +33,8 @@ const owners: readonly (readonly [RegExp, Wire])[] = [
 
 /** Paths that several dialects have in common: there the form of the credential decides. */
 const shared = /^\/v1\/(?:models|files|batches|webhook_endpoints)(?:[/?]|$)/
+/** Of these, what Segmind has nothing of. */
+const sharedByTwo = /^\/v1\/(?:files|batches)(?:[/?]|$)/
 
 /**
  * The dialect a request speaks, by its path where one dialect owns that, by its credential where several share it. Errors
@@ -44,5 +46,5 @@ export function wireOf(head: RequestHead | undefined): Wire {
   for (const [path, wire] of owners) if (path.test(url)) return wire
   if (!shared.test(url)) return isGooglesClient(headers) ? gemini : segmind
   if (isSignedLikeGoogle(headers, url)) return gemini
-  return headers.authorization === undefined ? segmind : openai
+  return headers.authorization === undefined && !sharedByTwo.test(url) ? segmind : openai
 }
