@@ -95,23 +95,28 @@ async function serveTogetherOrAlone(chunk: Chunk, lines: readonly RunnableLine[]
       return await servePatiently(lines, surroundings)
     } catch (thrown) {
       const error = toNearfieldError(thrown)
-      if (!maybeOfOneLine.has(error.code) || lines.length === 1) return lines.map(() => unlessRetryable(error))
+      if (!maybeOfOneLine.has(error.code) || lines.length === 1) return lines.map(() => unlessItMayPass(error))
       await surroundings.split(chunk.number)
     }
   }
   const outcomes: Outcome[] = []
   for (const line of lines) {
-    const [outcome] = await servePatiently([line], surroundings).catch((thrown) => [unlessRetryable(toNearfieldError(thrown))])
+    const [outcome] = await servePatiently([line], surroundings).catch((thrown) => [unlessItMayPass(toNearfieldError(thrown))])
     if (outcome === undefined) throw new RangeError('a line has no outcome')
     outcomes.push(outcome)
   }
   return outcomes
 }
 
-/** The engine failed on it for good; anything else that may pass must not be written down as the end of a line. */
-function unlessRetryable(error: NearfieldError): NearfieldError {
-  if (error.retryable && error.code !== 'engine_failed') throw error
+/** What may pass must not be written down as the end of a line. */
+function unlessItMayPass(error: NearfieldError): NearfieldError {
+  if (mayPass(error)) throw error
   return error
+}
+
+/** An engine that failed has tried again by itself, on another replica or at another address. */
+function mayPass(error: NearfieldError): boolean {
+  return error.retryable && error.code !== 'engine_failed'
 }
 
 /** Tries again, a few times with growing pauses, while that may help. */
@@ -122,7 +127,7 @@ async function servePatiently(lines: readonly RunnableLine[], surroundings: Chun
       return await serveOnce(lines, surroundings)
     } catch (thrown) {
       const error = toNearfieldError(thrown)
-      if (!error.retryable || attempt === limits.attemptsMax) throw error
+      if (!mayPass(error) || attempt === limits.attemptsMax) throw error
       const { retryAfterMs } = error.details
       const pauseMs = typeof retryAfterMs === 'number' ? retryAfterMs : limits.retryPauseMs * 2 ** attempt
       await sleep(Math.min(pauseMs, limits.retryPauseMsMax))

@@ -69,7 +69,7 @@ export interface JobSettings {
     readonly retryDelayMsMax: number
     /** Longest that one worker may have a job. */
     readonly expireMs: number
-    /** The queue is opened so long after the start, or when it is needed. */
+    /** The queue is opened so long after the server began to serve, or when it is needed. */
     readonly openAfterMs: number
     /** Pause between two tries to open it. */
     readonly openPauseMs: number
@@ -145,7 +145,7 @@ export function readJobSettings(environment: Environment): JobSettings {
       retryDelayMs: 1_000,
       retryDelayMsMax: 60_000,
       expireMs: hourMs,
-      openAfterMs: 1_000,
+      openAfterMs: whole('NEARFIELD_QUEUE_OPEN_AFTER_MS', 1_000, 0, hourMs),
       openPauseMs: 1_000,
       openWaitMs: 10_000,
       keepMs: hourMs,

@@ -127,6 +127,7 @@ export async function startServer(environment?: Environment, options: StartOptio
   const control = await listenControl(admin, config.dataDirectory)
   opened.defer(() => control[Symbol.asyncDispose]())
   const firstKey = await ensureFirstAccount(rooms.access, rooms.billing, config.billing.firstCredits)
+  jobs.queue.openSoon()
   const resources = opened.move()
   return { url, admin, ground, rooms, jobs, models, upstream, firstKey, [Symbol.asyncDispose]: () => resources.disposeAsync() }
 }

@@ -71,6 +71,8 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     NEARFIELD_REPLICAS: '1',
     // A text asked for twice is computed and billed twice, unless a test is about the cache.
     NEARFIELD_CACHE_BYTES_MAX: '0',
+    // The tables of the queue are made when a test needs them.
+    NEARFIELD_QUEUE_OPEN_AFTER_MS: '3600000',
     ...options.environment,
   }
   const running = opened.use(await startServer(environment, { quiet: true, ...(options.embedder && { embedder: options.embedder }) }))

@@ -40,7 +40,7 @@ export class BossQueue implements JobQueue, AsyncDisposable {
   readonly #handlers: { readonly queue: QueueName; readonly atOnceMax: number; readonly handler: Handler }[] = []
   readonly #firstActs: (() => Promise<void>)[] = []
   readonly #workers = new Map<QueueName, Worker[]>()
-  readonly #opener: NodeJS.Timeout
+  #opener: NodeJS.Timeout | undefined
   #opening: Promise<OpenBoss> | undefined
   #open: OpenBoss | undefined
 
@@ -48,7 +48,10 @@ export class BossQueue implements JobQueue, AsyncDisposable {
     this.#database = database
     this.#limits = limits
     this.#say = say
-    this.#opener = setTimeout(() => void this.#openOnce().catch(() => undefined), limits.openAfterMs)
+  }
+
+  openSoon(): void {
+    this.#opener ??= setTimeout(() => void this.#openOnce().catch(() => undefined), this.#limits.openAfterMs)
     this.#opener.unref()
   }
 

@@ -21,6 +21,8 @@ export interface SendOptions {
  * must come to the same end.
  */
 export interface JobQueue {
+  /** Opens it in a moment, for jobs that are left from before; called when the server serves. */
+  openSoon(): void
   /** Resolves once jobs can be sent: to be awaited before a transaction that sends one. @throws NearfieldError `unavailable` when that takes too long */
   opened(): Promise<void>
   /** @throws NearfieldError `unavailable` while the queue cannot be opened; within a transaction it does not wait for that */

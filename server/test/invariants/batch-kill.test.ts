@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { layGround, openRooms } from '../../src/context.ts'
 import { freshDataFolder } from '../data-folder.ts'
+import { BatchCaller, type BatchObject, batchLine } from '../jobs/batch-caller.ts'
 import { type ServerProcess, spawnServer } from '../server-process.ts'
 
 const kills = 6
@@ -10,71 +11,50 @@ const timeoutMs = 600_000
 /** Lines that cannot be embedded, one in so many. */
 const badEvery = 50
 
-const model = 'all-minilm-l6-v2'
 const isBad = (index: number) => index % badEvery === 7
+const idOf = (index: number) => `line-${index}`
 const lines = Array.from({ length: lineCount }, (_, index) =>
-  JSON.stringify({
-    custom_id: `line-${index}`,
-    method: 'POST',
-    url: '/v1/embeddings',
-    body: { model, input: isBad(index) ? '' : `what the line with the number ${index} says`, encoding_format: 'base64' },
-  }),
+  batchLine(idOf(index), isBad(index) ? '' : `what the line with the number ${index} says`),
 )
-
-interface BatchObject {
-  readonly id: string
-  readonly status: string
-  readonly output_file_id: string
-  readonly error_file_id: string
-  readonly request_counts: { readonly total: number; readonly completed: number; readonly failed: number }
-  readonly usage: { readonly total_tokens: number }
-}
+/** Lines whose vectors are compared with those of the same texts asked for alone. */
+const compared = [0, 1, 1_234, lineCount - 1]
 
 test(`a batch whose server is killed ${kills} times answers every line once, in order, with the right vector, and charges each once`, {
   timeout: timeoutMs,
 }, async () => {
   await using folder = await freshDataFolder()
-  let key = ''
-  let batchId = ''
-  let kill = 0
-  let finished: BatchObject | undefined
-  let files = { output: '', errors: '' }
-  let alone: string[] = []
-  while (finished === undefined) {
-    // A chunk is done in some milliseconds, so the moment of each kill is another one.
+  let [key, batchId, kill] = ['', '', 0]
+  let outcome: Awaited<ReturnType<typeof collect>> | undefined
+  while (outcome === undefined) {
     await using server = await spawnServer(folder.path, { NEARFIELD_LOG_LEVEL: 'silent', NEARFIELD_BATCH_SLICE_MS: '1000' })
     const [, url = ''] = await server.printed(/serves (http:\S+)/)
     if (key === '') key = (await server.printed(/nf_live_\w+/))[0]
-    const caller = new Caller(url, key)
-    if (batchId === '') batchId = await caller.start(lines.join('\n'))
+    const caller = new BatchCaller(url, key)
+    if (batchId === '') batchId = await caller.start(lines)
+    // A chunk takes some milliseconds, so every kill comes at another moment of it.
     const killAfter = kill < kills ? ((kill + Math.random()) / kills) * lineCount : Number.POSITIVE_INFINITY
-    finished = await runUntil(server, caller, batchId, killAfter)
+    const finished = await runUntil(server, caller, batchId, killAfter)
     kill++
-    if (finished === undefined) continue
-    files = { output: await caller.content(finished.output_file_id), errors: await caller.content(finished.error_file_id) }
-    alone = await Promise.all([0, 1, 1_234, lineCount - 1].map((index) => caller.vectorOf(index)))
+    if (finished !== undefined) outcome = await collect(caller, finished)
   }
-  const good = lines.flatMap((_, index) => (isBad(index) ? [] : [`line-${index}`]))
-  const output = parsed(files.output)
+  const { finished, output, errors, alone } = outcome
+  const ids = lines.map((_, index) => idOf(index))
+  const good = ids.filter((_, index) => !isBad(index))
   expect(output.map(({ custom_id }) => custom_id)).toEqual(good)
-  expect(parsed(files.errors).map(({ custom_id }) => custom_id)).toEqual(
-    lines.flatMap((_, index) => (isBad(index) ? [`line-${index}`] : [])),
-  )
+  expect(errors.map(({ custom_id }) => custom_id)).toEqual(ids.filter((_, index) => isBad(index)))
   expect(finished.request_counts).toEqual({ total: lineCount, completed: good.length, failed: lineCount - good.length })
-  const vectors = new Map(output.map(({ custom_id, response }) => [custom_id, response.body.data[0]?.embedding]))
-  expect([0, 1, 1_234, lineCount - 1].map((index) => vectors.get(`line-${index}`))).toEqual(alone)
+  const vectors = new Map(output.map(({ custom_id, response }) => [custom_id, response?.body.data[0]?.embedding]))
+  expect(compared.map((index) => vectors.get(idOf(index)))).toEqual(alone)
+  expect(finished.usage.total_tokens).toBe(output.reduce((sum, { response }) => sum + (response?.body.usage.total_tokens ?? 0), 0))
 
-  const tokens = output.reduce((sum, { response }) => sum + response.body.usage.total_tokens, 0)
-  expect(finished.usage.total_tokens).toBe(tokens)
   const books = await readBooks(folder.path)
   expect(books.breaches).toEqual([])
-  // Beside the batch, four texts were embedded alone.
   expect(books.inputs).toBe(good.length + alone.length)
   process.stdout.write(`${books.charges} charges for ${good.length} lines over ${kill - 1} kills\n`)
 })
 
 /** Kills the server once so many lines are done. @returns the batch when it is finished before */
-async function runUntil(server: ServerProcess, caller: Caller, batchId: string, lines: number): Promise<BatchObject | undefined> {
+async function runUntil(server: ServerProcess, caller: BatchCaller, batchId: string, lines: number): Promise<BatchObject | undefined> {
   for (;;) {
     const batch = await caller.batch(batchId)
     if (batch.status === 'completed') return batch
@@ -88,67 +68,13 @@ async function runUntil(server: ServerProcess, caller: Caller, batchId: string, 
   }
 }
 
-/** What a caller does, in OpenAI's form. */
-class Caller {
-  readonly #url: string
-  readonly #headers: Readonly<Record<string, string>>
-
-  constructor(url: string, key: string) {
-    this.#url = url
-    this.#headers = { authorization: `Bearer ${key}` }
+async function collect(caller: BatchCaller, finished: BatchObject) {
+  return {
+    finished,
+    output: await caller.replies(finished.output_file_id),
+    errors: await caller.replies(finished.error_file_id),
+    alone: await Promise.all(compared.map(async (index) => (await caller.embed(lines[index] ?? '')).data[0]?.embedding)),
   }
-
-  /** @returns the id of a batch of these lines */
-  async start(content: string): Promise<string> {
-    const form = new FormData()
-    form.set('purpose', 'batch')
-    form.set('file', new File([content], 'lines.jsonl'))
-    const file: { id: string } = await this.#ask('/v1/files', { method: 'POST', body: form })
-    const batch: BatchObject = await this.#json('/v1/batches', {
-      input_file_id: file.id,
-      endpoint: '/v1/embeddings',
-      completion_window: '24h',
-    })
-    return batch.id
-  }
-
-  batch(id: string): Promise<BatchObject> {
-    return this.#ask(`/v1/batches/${id}`)
-  }
-
-  async content(fileId: string): Promise<string> {
-    return (await fetch(`${this.#url}/v1/files/${fileId}/content`, { headers: this.#headers })).text()
-  }
-
-  /** Of a line, asked for by itself; base64. */
-  async vectorOf(index: number): Promise<string> {
-    const answer: { data: { embedding: string }[] } = await this.#json('/v1/embeddings', JSON.parse(lines[index] ?? '{}').body)
-    return answer.data[0]?.embedding ?? ''
-  }
-
-  #json<Body>(path: string, body: unknown): Promise<Body> {
-    return this.#ask(path, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } })
-  }
-
-  async #ask<Body>(path: string, init: RequestInit = {}): Promise<Body> {
-    const response = await fetch(this.#url + path, { ...init, headers: { ...this.#headers, ...init.headers } })
-    if (response.status !== 200) throw new Error(`the server answered ${response.status}: ${await response.text()}`)
-    return (await response.json()) as Body
-  }
-}
-
-interface OutputLine {
-  readonly custom_id: string
-  readonly response: {
-    readonly body: { readonly data: { readonly embedding: string }[]; readonly usage: { readonly total_tokens: number } }
-  }
-}
-
-function parsed(file: string): OutputLine[] {
-  return file
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line))
 }
 
 /** What the next start finds: the checker's verdict, and what was charged. */

@@ -7,7 +7,7 @@ import { freshDataFolder } from '../data-folder.ts'
 import { openTestDatabase } from '../invariants/money-rooms.ts'
 import { startPostgres } from '../postgres.ts'
 
-const limits = { ...readConfig({}).config.jobs.queue, openAfterMs: 0, pollMs: 500, retryDelayMs: 1_000 }
+const limits = { ...readConfig({}).config.jobs.queue, pollMs: 500, retryDelayMs: 1_000 }
 
 /** A queue whose workers write down what they were given. */
 class Working implements AsyncDisposable {
