@@ -1,8 +1,7 @@
-import { setImmediate } from 'node:timers/promises'
 import type { RateLimitState } from './access/access.ts'
-import { charactersPerTurn } from './embedding/prepare.ts'
 import type { EmbedRequest, InputReport, OutputType, TaskType, Truncate } from './embedding/request.ts'
 import { answerSpace, requireSpace } from './embedding/space.ts'
+import { ThreadTurns } from './embedding/thread-turns.ts'
 import { type ErrorCode, NearfieldError } from './errors.ts'
 import { type Caller, type LoadedModel, type Served, type Services, serve } from './serve.ts'
 
@@ -81,18 +80,14 @@ async function checkItems(request: ItemsRequest, caller: Caller, { models, acces
   const counted = access.countRequest(caller.principal)
   using model = await lease(caller)
   const checked: (Embeddable | NearfieldError)[] = []
-  let charactersThisTurn = 0
+  const turns = new ThreadTurns()
   for (const [index, item] of request.items.entries()) {
     if (item instanceof NearfieldError) {
       checked.push(item)
       continue
     }
     checked.push(await check(item, index, model))
-    charactersThisTurn += item.text.length
-    if (charactersThisTurn <= charactersPerTurn) continue
-    charactersThisTurn = 0
-    await setImmediate()
-    caller.signal.throwIfAborted()
+    if (turns.isOver(item.text.length)) await turns.letOthers(caller.signal)
   }
   return { checked, counted }
 

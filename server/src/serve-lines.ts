@@ -1,7 +1,6 @@
-import { setImmediate } from 'node:timers/promises'
-import { charactersPerTurn } from './embedding/prepare.ts'
 import { type EmbedRequest, type InputReport, type TaskType, taskTypeOf } from './embedding/request.ts'
 import { answerSpace } from './embedding/space.ts'
+import { ThreadTurns } from './embedding/thread-turns.ts'
 import { type ErrorCode, NearfieldError } from './errors.ts'
 import { type Caller, type Served, type Services, serve } from './serve.ts'
 
@@ -44,14 +43,11 @@ export async function serveLines(
   services: Services,
 ): Promise<(ServedLine | NearfieldError)[]> {
   const looked: (Embeddable | NearfieldError)[] = []
-  let charactersThisTurn = 0
+  const turns = new ThreadTurns()
   for (const [index, request] of requests.entries()) {
     looked.push(await lookAt(request, index, caller, services))
-    charactersThisTurn += request.inputs.reduce((sum, text) => sum + text.length, 0)
-    if (charactersThisTurn <= charactersPerTurn) continue
-    charactersThisTurn = 0
-    await setImmediate()
-    caller.signal.throwIfAborted()
+    const characters = request.inputs.reduce((sum, text) => sum + text.length, 0)
+    if (turns.isOver(characters)) await turns.letOthers(caller.signal)
   }
   const embeddable = looked.filter((line): line is Embeddable => !(line instanceof NearfieldError))
   const served = embeddable.length === 0 ? undefined : await serve(together(embeddable), caller, services)

@@ -1,13 +1,13 @@
-import { setImmediate } from 'node:timers/promises'
 import { NearfieldError } from '../errors.ts'
 import type { Deployment } from '../models/model.ts'
 import { dimensionsOfEach, sizeWarnings } from './dimensions-of-each.ts'
 import type { WholeText } from './embedder.ts'
 import { estimateTokens } from './estimate-tokens.ts'
 import { countedMultiple, emptyInput, inputTooLong, tooManyTokens } from './input-errors.ts'
-import { charactersPerTurn, type Prepared } from './prepare.ts'
+import type { Prepared } from './prepare.ts'
 import { promptOf, promptWarnings } from './prompt.ts'
 import { type EmbedRequest, type InputReport, taskTypeOf } from './request.ts'
+import { ThreadTurns } from './thread-turns.ts'
 
 /** From this share of the limit on an estimate may be on the wrong side of it. */
 const certainShare = 0.75
@@ -36,7 +36,7 @@ export async function prepareTexts(request: EmbedRequest, deployment: Deployment
   const sequences: WholeText[] = []
   const warnings = [...promptWarnings(request, model), ...sizeWarnings(dimensions, deployment)]
   let tokensBilled = 0
-  let charactersThisTurn = 0
+  const turns = new ThreadTurns()
   for (const [index, input] of request.inputs.entries()) {
     if (input.trim() === '') throw emptyInput(index)
     const beside = model.fields === undefined ? {} : fieldsOf(request, index, deployment)
@@ -47,11 +47,7 @@ export async function prepareTexts(request: EmbedRequest, deployment: Deployment
     if (!report.truncated && isUncertain(used, report, deployment)) warnings.push(nearLimit(index, deployment))
     tokensBilled += report.tokensUsed
     if (tokensBilled > (request.tokensMax ?? Number.POSITIVE_INFINITY)) throw tooManyTokens(index, request)
-    charactersThisTurn += input.length
-    if (charactersThisTurn > charactersPerTurn && index + 1 < request.inputs.length) {
-      charactersThisTurn = 0
-      await setImmediate()
-    }
+    if (turns.isOver(input.length) && index + 1 < request.inputs.length) await turns.letOthers()
   }
   const sequenceTokens = reports.map(({ tokensUsed }) => tokensUsed)
   const unitLength = request.normalize !== false || model.unitLengthCuts === true

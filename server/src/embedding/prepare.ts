@@ -1,10 +1,10 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Deployment } from '../models/model.ts'
 import { dimensionsOfEach, sizeWarnings } from './dimensions-of-each.ts'
 import type { Sequence, Tokenizer } from './embedder.ts'
 import { countedMultiple, emptyInput, inputTooLong, tooManyTokens } from './input-errors.ts'
 import { promptOf, promptWarnings } from './prompt.ts'
 import type { EmbedRequest, InputReport } from './request.ts'
+import { ThreadTurns } from './thread-turns.ts'
 import { promptLength, splitWindows } from './windows.ts'
 
 /** A request turned into work for a model, with its exact size. */
@@ -32,9 +32,6 @@ export interface Prepared<Of extends Sequence = Int32Array> {
   readonly warnings: readonly string[]
 }
 
-/** After so many characters a long list lets other requests have the thread; about a millisecond. */
-export const charactersPerTurn = 8_192
-
 /**
  * Puts the model's prompt for its purpose before each input, tokenises both as one text, applies the length rule and cuts
  * windows. A prompt's tokens count and are billed like any others, once per input, however many windows it leads.
@@ -54,7 +51,7 @@ export async function prepare(request: EmbedRequest, deployment: Deployment, tok
   const sequences: Int32Array[] = []
   const count = (text: string, tokensMax: number) => tokenizer.encode(text, tokensMax).length
   let tokensBilled = 0
-  let charactersThisTurn = 0
+  const turns = new ThreadTurns()
   for (const [index, text] of request.inputs.entries()) {
     const prompt = promptOf(request, index, deployment.model, count)
     if (prompt !== '' && tokenizer.encode(text, 1).length === 0) throw emptyInput(index)
@@ -65,11 +62,7 @@ export async function prepare(request: EmbedRequest, deployment: Deployment, tok
     for (const window of windows) sequences.push(window)
     tokensBilled += report.tokensUsed
     if (tokensBilled > (request.tokensMax ?? Number.POSITIVE_INFINITY)) throw tooManyTokens(index, request)
-    charactersThisTurn += text.length
-    if (charactersThisTurn > charactersPerTurn && index + 1 < request.inputs.length) {
-      charactersThisTurn = 0
-      await setImmediate()
-    }
+    if (turns.isOver(text.length) && index + 1 < request.inputs.length) await turns.letOthers()
   }
   const specialTokens = specialTokensOf(tokenizer)
   const warnings = [...promptWarnings(request, deployment.model), ...sizeWarnings(dimensions, deployment)]
