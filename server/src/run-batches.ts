@@ -67,18 +67,25 @@ class BatchSlice {
   async run(): Promise<void> {
     if (this.#row.state === 'validating') await this.#validate()
     if (this.#isOver()) return
-    if (this.#row.outputFileId === null) return this.#end(this.#expired() ? 'expired' : 'cancelled', [])
-    let postponed = false
-    if (this.#row.state !== 'finalizing') postponed = await this.#runChunks()
+    // It was cancelled before it began.
+    if (this.#row.outputFileId === null) return this.#end('cancelled')
+    const postponed = this.#row.state !== 'finalizing' && (await this.#runChunks())
     await this.#lookAgain()
     if (this.#isOver()) return
-    const { linesCompleted, linesFailed, linesTotal, state } = this.#row
-    const done = linesCompleted + linesFailed >= linesTotal
-    const { chunksBegun, chunksDone } = this.#row
-    const stopped = chunksBegun === chunksDone && (state === 'cancelling' || this.#expired())
-    if (!done && !stopped) return this.#again(postponed ? this.#surroundings.limits.batches.retryPauseMsMax : 0)
-    if (!done) await this.#writeUndone(state === 'cancelling' ? 'cancelled' : 'expired')
-    await this.#finalize(done && state !== 'cancelling' ? 'completed' : state === 'cancelling' ? 'cancelled' : 'expired')
+    const end = this.#endReached()
+    if (end === undefined) return this.#again(postponed ? this.#surroundings.limits.batches.retryPauseMsMax : 0)
+    if (end !== 'completed') await this.#writeUndone(end)
+    await this.#surroundings.jobs.batchStore.finalizing(this.#row.id, this.#surroundings.services.clock.now())
+    await this.#end(end)
+  }
+
+  /** How it ends, if it does now: what was begun is waited for, because its charge may have been made. */
+  #endReached(): 'completed' | 'cancelled' | 'expired' | undefined {
+    const { linesCompleted, linesFailed, linesTotal, chunksBegun, chunksDone, state, expiresAt } = this.#row
+    if (linesCompleted + linesFailed >= linesTotal) return 'completed'
+    if (chunksBegun > chunksDone) return undefined
+    if (state === 'cancelling') return 'cancelled'
+    return expiresAt.getTime() <= this.#surroundings.services.clock.now() ? 'expired' : undefined
   }
 
   async #validate(): Promise<void> {
@@ -89,7 +96,9 @@ class BatchSlice {
     const problems = [...report.problems, ...(await this.#problemsOfModel(report.deployment))]
     telemetry.log.info({ batch: id, lines: report.lines, problems: problems.length }, 'batch validated')
     if (problems.length > 0) return this.#end('failed', problems)
-    const own = { mimeType: 'application/jsonl', purpose: 'batch_output', keepMs: this.#row.outputKeepMs, hidden: this.#row.inline }
+    // How long they are kept is counted from the end.
+    const keepMs = limits.batches.windowMs + this.#row.outputKeepMs
+    const own = { mimeType: 'application/jsonl', purpose: 'batch_output', keepMs, hidden: this.#row.inline }
     const started = await jobs.batchStore.start(id, {
       atMs: services.clock.now(),
       linesTotal: report.lines,
@@ -210,13 +219,7 @@ class BatchSlice {
     if (lines.length > 0) await write()
   }
 
-  async #finalize(state: BatchEnd['state']): Promise<void> {
-    const { jobs, services } = this.#surroundings
-    await jobs.batchStore.finalizing(this.#row.id, services.clock.now())
-    await this.#end(state, [])
-  }
-
-  async #end(state: BatchEnd['state'], problems: readonly BatchProblem[]): Promise<void> {
+  async #end(state: BatchEnd['state'], problems: readonly BatchProblem[] = []): Promise<void> {
     const { jobs, services, limits, telemetry } = this.#surroundings
     const ends = await this.#fileEnds()
     const files = []
@@ -259,10 +262,6 @@ class BatchSlice {
 
   #isOver(): boolean {
     return isFinished(this.#row)
-  }
-
-  #expired(): boolean {
-    return this.#row.expiresAt.getTime() <= this.#surroundings.services.clock.now()
   }
 }
 

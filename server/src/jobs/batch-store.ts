@@ -81,7 +81,10 @@ export class BatchStore {
     return this.#database.transaction(name, work)
   }
 
+  /** Its input file is kept as long as it may run. */
   async insert(row: NewBatchRow, tables: Tables): Promise<BatchRow> {
+    const expiresAt = sql`greatest(${files.expiresAt}, ${row.expiresAt.toISOString()}::timestamptz + interval '1 hour')`
+    await tables.update(files).set({ expiresAt }).where(eq(files.id, row.inputFileId))
     const [inserted] = await tables.insert(batches).values(row).returning()
     if (inserted === undefined) throw new Error('a batch was not inserted')
     return inserted

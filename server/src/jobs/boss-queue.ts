@@ -71,6 +71,8 @@ export class BossQueue implements JobQueue, AsyncDisposable {
     if (this.#open === undefined) throw new NearfieldError('unavailable')
     const startAfter = Math.ceil(delayMs / 1_000)
     await this.#open.boss.send(queue, ids, {
+      // One job that waits for the same thing is enough.
+      singletonKey: Object.values(ids).join(' '),
       ...(startAfter > 0 && { startAfter }),
       ...(within !== undefined && { db: this.#open.within(within) }),
     })
@@ -134,7 +136,7 @@ export class BossQueue implements JobQueue, AsyncDisposable {
     boss.on('error', (error: Error) => this.#say(`The queue had trouble: ${error.message}`))
     try {
       await boss.start()
-      for (const name of queueNames) await boss.createQueue(name, this.#queueOptions())
+      for (const name of queueNames) await boss.createQueue(name, { ...this.#queueOptions(), policy: 'short' })
       for (const name of queueNames) await boss.updateQueue(name, this.#queueOptions())
     } catch (thrown) {
       await boss.stop({ graceful: false, close: false }).catch(() => undefined)
