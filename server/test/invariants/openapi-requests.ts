@@ -1,3 +1,4 @@
+import { formOf, type Part } from '../openai/multipart.ts'
 import { HostileBodies, hostileNumbers, hostileTexts } from './hostile-bodies.ts'
 
 /** As much of an OpenAPI document as requests are made from. */
@@ -26,6 +27,15 @@ interface JsonSchema {
   readonly minLength?: number
   readonly minimum?: number
   readonly maximum?: number
+  readonly contentMediaType?: string
+}
+
+/** Ids of what there is on the server, which nobody could guess. */
+export interface KnownIds {
+  /** By the beginning of the path whose parameter they are. */
+  readonly paths: Readonly<Record<string, readonly string[]>>
+  /** By the field of a body that names them. */
+  readonly fields: Readonly<Record<string, readonly string[]>>
 }
 
 export interface FuzzRequest {
@@ -56,11 +66,12 @@ export class OpenApiRequests {
   readonly #operations: readonly Operation[]
   readonly #random: () => number
   readonly #key: string
+  readonly #known: KnownIds
   readonly #bodies: HostileBodies
   /** How often a field is sent that need not be; each has its own reasons to be refused. */
   #optional = 0
 
-  constructor(document: OpenApiDocument, random: () => number, key: string) {
+  constructor(document: OpenApiDocument, random: () => number, key: string, known: KnownIds) {
     this.#operations = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).flatMap(([method, operation]) => {
         const statuses = new Set(Object.keys(operation.responses).map(Number))
@@ -70,6 +81,7 @@ export class OpenApiRequests {
     )
     this.#random = random
     this.#key = key
+    this.#known = known
     this.#bodies = new HostileBodies(random)
   }
 
@@ -114,7 +126,7 @@ export class OpenApiRequests {
     let filled = path
     for (const { in: place, name, schema } of parameters) {
       if (place === 'path') {
-        const value = kind === 'hostile' && this.#happens(0.5) ? this.#pick(hostileNames) : encodeURIComponent(this.#pick(models))
+        const value = kind === 'hostile' && this.#happens(0.5) ? this.#pick(hostileNames) : encodeURIComponent(this.#nameIn(path))
         filled = filled.replace(`{${name}}`, value)
       } else if (this.#happens(kind === 'fitting' ? 0.05 : 0.3)) {
         const value = String(this.#valueOf(schema, name, 0))
@@ -126,8 +138,15 @@ export class OpenApiRequests {
     return filled
   }
 
+  #nameIn(path: string): string {
+    const known = Object.entries(this.#known.paths).find(([start]) => path.startsWith(start))?.[1]
+    return this.#pick(known === undefined || this.#happens(0.1) ? models : known)
+  }
+
   #body(operation: Operation, kind: FuzzRequest['kind'], index: number, headers: Record<string, string>): Buffer {
-    const schema = operation.requestBody?.content['application/json']?.schema
+    const { 'application/json': json, 'multipart/form-data': form } = operation.requestBody?.content ?? {}
+    if (form !== undefined) return this.#form(form.schema, kind, index, headers)
+    const schema = json?.schema
     if (schema === undefined) return Buffer.alloc(0)
     if (kind === 'hostile') {
       const { bytes, contentType } = this.#bodies.next(index)
@@ -140,6 +159,19 @@ export class OpenApiRequests {
     return Buffer.from(JSON.stringify(value) ?? 'null')
   }
 
+  #form({ properties = {}, required = [] }: JsonSchema, kind: FuzzRequest['kind'], index: number, headers: Record<string, string>): Buffer {
+    const chosen = Object.entries(properties).filter(([name]) => required.includes(name) || this.#happens(this.#optional))
+    const parts = chosen.map(([name, schema]): Part => {
+      const content = String(this.#valueOf(schema, name, 1))
+      return schema.contentMediaType === undefined ? { name, content } : { name, content, filename: 'a.jsonl' }
+    })
+    const bent =
+      kind === 'bent' ? [...parts.slice(this.#below(2)), { name: this.#pick(strangeNames), content: this.#pick(hostileTexts) }] : parts
+    const { body, type } = formOf(this.#happens(0.5) ? bent : bent.toReversed())
+    headers['content-type'] = type
+    return kind === 'hostile' ? this.#bodies.next(index).bytes : Buffer.from(body)
+  }
+
   #valueOf(schema: JsonSchema, name: string, depth: number): unknown {
     if (schema.anyOf !== undefined) return this.#valueOf(this.#pick(schema.anyOf), name, depth)
     if (schema.enum !== undefined) return this.#pick(schema.enum)
@@ -150,7 +182,7 @@ export class OpenApiRequests {
       case 'array':
         return this.#listOf(schema, name, depth)
       case 'string':
-        return namesOfModels.includes(name) ? this.#pick(models) : this.#pick(plainTexts)
+        return this.#pick(this.#known.fields[name] ?? (namesOfModels.includes(name) ? models : plainTexts))
       case 'integer':
         return Math.round(this.#numberOf(schema))
       case 'number':
