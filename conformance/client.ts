@@ -1,5 +1,5 @@
 /** A wire format that a client speaks; it decides what a refusal looks like on the wire. */
-export type Speaks = 'openai' | 'gemini' | 'segmind' | 'ollama' | 'cohere' | 'tei' | 'items'
+export type Speaks = 'openai' | 'gemini' | 'segmind' | 'segmind-v2' | 'ollama' | 'cohere' | 'tei' | 'items'
 
 /** What every client is asked to do. */
 export const tasks = ['one', 'list', 'dimensions', 'cancellation'] as const

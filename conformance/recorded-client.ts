@@ -46,14 +46,19 @@ export function recorded({ request, vectors, textsOfOne, ...about }: Recording):
   }
 }
 
-async function post({ url, signal }: Call, path: string, headers: RecordedRequest['headers'], body: unknown): Promise<unknown> {
-  const sent = { 'content-type': 'application/json', ...headers }
-  const response = await fetch(url + path, { method: 'POST', headers: sent, body: JSON.stringify(body), ...(signal && { signal }) })
+function post({ url, signal }: Call, path: string, headers: RecordedRequest['headers'], body: unknown): Promise<unknown> {
+  return ask(url + path, headers, body, signal)
+}
+
+/** What an address answers, asked with POST where there is a body and with GET where there is none. @throws HttpError */
+export async function ask(address: string, headers: RecordedRequest['headers'], body?: unknown, signal?: AbortSignal): Promise<unknown> {
+  const sent = body === undefined ? { headers } : { method: 'POST', headers: { 'content-type': 'application/json', ...headers } }
+  const response = await fetch(address, { ...sent, ...(body !== undefined && { body: JSON.stringify(body) }), ...(signal && { signal }) })
   if (!response.ok) throw new HttpError(response.status, await response.text())
   return response.json()
 }
 
-function asVectors(value: unknown): readonly (readonly number[])[] {
+export function asVectors(value: unknown): readonly (readonly number[])[] {
   if (!Array.isArray(value) || !value.every(Array.isArray))
     throw new TypeError('the answer has no list of vectors where the client reads it')
   return value

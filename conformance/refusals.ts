@@ -11,6 +11,7 @@ export const textsMax: Readonly<Record<Speaks, number>> = {
   openai: 2_048,
   gemini: 100,
   segmind: 2_048,
+  'segmind-v2': 2_048,
   ollama: 2_048,
   cohere: 96,
   tei: 2_048,
@@ -24,6 +25,20 @@ const rateLimit = /allows 5 requests a minute\. Try again in \d+ s/
 const engineFailed = /The embedding engine failed on this request\. Nothing was billed/
 const overloaded = /The server is at its limit\. Try again shortly/
 const balance = /the balance is \$0\.000000001 and this request needs \$0\.\d+/
+
+/** Of v1. What v2 can tell at once, it tells in the same words. */
+const segmind: Readonly<Record<ErrorKind, Outcome>> = {
+  'wrong key': { status: 401, words: /Unauthorized\. API key is invalid or may have expired/ },
+  'no key': { status: 401, words: /Missing Authorization or x-api-key in header/ },
+  'bad field': { status: 400, words: /output_dimensionality/ },
+  'too many': { status: 400, words: /at most 2048 fit one request/ },
+  'too long': 'shortened',
+  'rate limit': { status: 429, words: rateLimit },
+  credits: { status: 406, words: balance },
+  'unknown model': { status: 404, words: /no-such-model/ },
+  overloaded: { status: 429, words: overloaded },
+  'engine failed': { status: 502, words: engineFailed },
+}
 
 /** Each error as each dialect tells it. Source: the guides to the dialects. */
 export const refusals: Readonly<Record<Speaks, Readonly<Record<ErrorKind, Outcome>>>> = {
@@ -75,18 +90,9 @@ export const refusals: Readonly<Record<Speaks, Readonly<Record<ErrorKind, Outcom
     overloaded: { status: 429, words: overloaded },
     'engine failed': { status: 502, words: engineFailed },
   },
-  segmind: {
-    'wrong key': { status: 401, words: /Unauthorized\. API key is invalid or may have expired/ },
-    'no key': { status: 401, words: /Missing Authorization or x-api-key in header/ },
-    'bad field': { status: 400, words: /output_dimensionality/ },
-    'too many': { status: 400, words: /at most 2048 fit one request/ },
-    'too long': 'shortened',
-    'rate limit': { status: 429, words: rateLimit },
-    credits: { status: 406, words: balance },
-    'unknown model': { status: 404, words: /no-such-model/ },
-    overloaded: { status: 429, words: overloaded },
-    'engine failed': { status: 502, words: engineFailed },
-  },
+  segmind,
+  // What takes a run to know is told by the run, and its status is always the same.
+  'segmind-v2': { ...segmind, credits: { status: 422, words: balance } },
   tei: {
     'wrong key': { status: 401, words: /API key is invalid/ },
     'no key': { status: 401, words: /API key/ },

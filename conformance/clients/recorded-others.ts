@@ -1,17 +1,6 @@
 import type { Call, Client } from '../client.ts'
 import { at, ofEach, type Recording, recorded } from '../recorded-client.ts'
 
-const segmindPython: Recording = {
-  name: 'segmind-python 1.3.0 run_sync, recorded',
-  speaks: 'segmind',
-  request: (call, texts) => ({
-    path: `/v1/${call.model}`,
-    headers: { ...keyHeader(call), 'user-agent': 'segmind-python-sdk/1.3.0', 'x-initiator': 'SDK-PY' },
-    body: { input: texts, ...(call.dimensions !== undefined && { output_dimensionality: call.dimensions }) },
-  }),
-  vectors: (answer) => ofEach(at(answer, 'embeddings'), 'values'),
-}
-
 function keyHeader({ key }: Call): Record<string, string> {
   return key === null ? {} : { 'x-api-key': key }
 }
@@ -39,4 +28,4 @@ const items: Recording = {
   vectors: (answer) => ofEach(at(answer, 'items'), 'embedding'),
 }
 
-export const recordedOthers: readonly Client[] = [segmindPython, tei, items].map(recorded)
+export const recordedOthers: readonly Client[] = [tei, items].map(recorded)
