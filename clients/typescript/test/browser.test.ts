@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestServer, type TestServer } from '../../../server/test/harness.ts'
+import { Nearfield } from '../src/nearfield.ts'
 import { launchBrowser } from './browser.ts'
 
 // The built client in a real browser, on a page of another origin than the server's.
@@ -94,6 +95,31 @@ test('every other call works there, too', async () => {
       credits: typeof (await nearfield.credits()).free,
     }`)
   expect(answers).toEqual({ many: 3, similarity: 3, rerank: 0, tokens: true, estimate: 'number', models: true, credits: 'number' })
+})
+
+test('what is answered later works there, too: requests, and a batch from its upload to its deletion', async () => {
+  const answers = await onPage<Record<string, unknown>>(`
+    const options = { dimensions: 256, outputType: 'int8' }
+    const later = await nearfield.embedLater(['one', 'two'], options)
+    const { vectors } = await later.wait()
+    const { id } = await nearfield.batches.create(['one', 'two'], options)
+    const batch = await nearfield.batches.wait(id, { pollMs: 50 })
+    const results = []
+    for await (const { id, vector } of nearfield.batches.results(id, options)) results.push([id, Array.from(vector)])
+    await nearfield.batches.deleteFiles(id)
+    const refused = await nearfield.batches.cancel(id).catch((error) => error.name)
+    return { later: vectors.map((vector) => Array.from(vector)), state: batch.state, results, refused }`)
+  const { vectors } = await new Nearfield({ apiKey: server.key, baseUrl: server.url }).embedMany(['one', 'two'], {
+    dimensions: 256,
+    outputType: 'int8',
+  })
+  const lists = vectors.map((vector) => Array.from(vector))
+  expect(answers).toEqual({
+    later: lists,
+    state: 'completed',
+    results: lists.map((list, index) => [String(index), list]),
+    refused: 'StateConflictError',
+  })
 })
 
 test('a refusal is an error of its class, and says how long to wait', async () => {
