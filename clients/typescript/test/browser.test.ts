@@ -105,7 +105,7 @@ test('what is answered later works there, too: requests, and a batch from its up
     const { id } = await nearfield.batches.create(['one', 'two'], options)
     const batch = await nearfield.batches.wait(id, { pollMs: 50 })
     const results = []
-    for await (const { id, vector } of nearfield.batches.results(id, options)) results.push([id, Array.from(vector)])
+    for await (const result of nearfield.batches.results(id, options)) results.push([result.id, Array.from(result.vector)])
     await nearfield.batches.deleteFiles(id)
     const refused = await nearfield.batches.cancel(id).catch((error) => error.name)
     return { later: vectors.map((vector) => Array.from(vector)), state: batch.state, results, refused }`)
