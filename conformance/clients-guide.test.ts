@@ -36,9 +36,19 @@ test('there is a program for every client that can be imported', async () => {
 })
 
 test.concurrent.each(programs)('$title', async ({ title, program }) => {
+  expect(await outputOf(program, title)).toBe('3072\n')
+})
+
+test('the program of the guide to batches', async () => {
+  const batches = await readFile(new URL('../docs/guides/batches.md', import.meta.url), 'utf8')
+  const program = /^```ts\n([\s\S]*?)^```$/m.exec(batches)?.[1] ?? ''
+  expect((await outputOf(program, 'batches')).trim().split('\n').toSorted()).toEqual(['text-0 3072', 'text-1 3072'])
+})
+
+/** What a program prints, with the server's address and a key put in. */
+async function outputOf(program: string, title: string): Promise<string> {
   const file = path.join(folder, `${title.replace(/\W+/g, '-')}.ts`)
   const here = program.replaceAll('http://127.0.0.1:8080', server.url).replaceAll('YOUR_KEY', server.key)
   await writeFile(file, here.replace('@nearfield/client', ownClient))
-  const { stdout } = await promisify(execFile)(process.execPath, [file], { env: { PATH: process.env.PATH } })
-  expect(stdout).toBe('3072\n')
-})
+  return (await promisify(execFile)(process.execPath, [file], { env: { PATH: process.env.PATH } })).stdout
+}
