@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs'
 import { cp, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { readConfig } from '../src/config.ts'
+import { type Config, readConfig, type Secrets } from '../src/config.ts'
+import { openJobs } from '../src/jobs/open-jobs.ts'
 import { openDatabase } from '../src/storage/database.ts'
 import { systemClock } from '../src/time.ts'
 
@@ -27,7 +28,7 @@ async function template(): Promise<string> {
   if (existsSync(finished)) return finished
   const making = await mkdtemp(path.join(tmpdir(), 'nearfield-making-'))
   const { config, secrets } = readConfig({ NEARFIELD_DATA_DIR: making })
-  await (await openDatabase({ config, secrets, clock: systemClock }))[Symbol.asyncDispose]()
+  await openOnce(config, secrets)
   await rm(path.join(making, 'instance.lock'))
   try {
     // In one step, so that nobody ever copies half a database.
@@ -38,9 +39,16 @@ async function template(): Promise<string> {
   return finished
 }
 
+/** Everything makes its tables. */
+async function openOnce(config: Config, secrets: Secrets): Promise<void> {
+  await using database = await openDatabase({ config, secrets, clock: systemClock })
+  await using jobs = openJobs({ database, config, clock: systemClock, say: (sentence) => void process.stderr.write(`${sentence}\n`) })
+  await jobs.queue.opened()
+}
+
 /** Another schema or another PGlite needs another template. */
 async function schemaVersion(): Promise<string> {
-  const hash = createHash('sha256').update(String(process.getuid?.()))
+  const hash = createHash('sha256').update(`${process.getuid?.()} with the queue`)
   const journal = new URL('../src/storage/migrations/meta/_journal.json', import.meta.url)
   const packageFile = new URL('../package.json', import.meta.url)
   for (const file of [journal, packageFile]) hash.update(await readFile(file))
