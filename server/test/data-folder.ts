@@ -46,11 +46,13 @@ async function openOnce(config: Config, secrets: Secrets): Promise<void> {
   await jobs.queue.opened()
 }
 
-/** Another schema or another PGlite needs another template. */
+/** Another schema, other queues or another PGlite need another template. */
 async function schemaVersion(): Promise<string> {
-  const hash = createHash('sha256').update(`${process.getuid?.()} with the queue`)
+  const hash = createHash('sha256').update(String(process.getuid?.()))
   const journal = new URL('../src/storage/migrations/meta/_journal.json', import.meta.url)
   const packageFile = new URL('../package.json', import.meta.url)
-  for (const file of [journal, packageFile]) hash.update(await readFile(file))
+  const queue = new URL('../src/jobs/boss-queue.ts', import.meta.url)
+  const queueSettings = new URL('../src/job-settings.ts', import.meta.url)
+  for (const file of [journal, packageFile, queue, queueSettings]) hash.update(await readFile(file))
   return hash.digest('hex').slice(0, 16)
 }

@@ -14,8 +14,15 @@ export function standInRequests(): StandInRequests {
   const byId = new Map<string, AsyncRequest>()
   const taken: (NewAsyncRequest & { readonly id: string })[] = []
   const untouched = { output: undefined, error: undefined, cost: undefined, remaining: undefined, attempts: 0 }
+  const find = async (accountId: string, id: string) => {
+    const found = byId.get(id)
+    if (found?.accountId !== accountId) throw new NearfieldError('not_found', `Request ${id} not found`)
+    return found
+  }
   return {
     taken,
+    find,
+    look: async (accountId, id) => ({ ...(await find(accountId, id)), output: undefined }),
     async submit({ accountId }, request) {
       const id = randomUUID()
       const times = { createdAtMs: 1_000, startedAtMs: undefined, finishedAtMs: undefined, inferMs: undefined, expiresAtMs: 2_000 }
@@ -23,11 +30,6 @@ export function standInRequests(): StandInRequests {
       byId.set(id, entry)
       taken.push({ ...request, id })
       return entry
-    },
-    async find(accountId, id) {
-      const found = byId.get(id)
-      if (found?.accountId !== accountId) throw new NearfieldError('not_found', `Request ${id} not found`)
-      return found
     },
     become(id, changes) {
       const known = byId.get(id)

@@ -51,14 +51,14 @@ export async function segmindAsyncRoutes(app: FastifyInstance, scope: AsyncScope
 
   routes.get('/v2/requests/:id/status', { schema: statusSchema }, async (request, reply) => {
     const baseUrl = addressOf(request)
-    return sendWire(reply, statusReply(await find(requests, request, request.params.id), baseUrl))
+    return sendWire(reply, statusReply(await found(request, request.params.id, (accountId, id) => requests.look(accountId, id)), baseUrl))
   })
 
   // What Segmind answers at the address under v1 is published nowhere.
   for (const url of ['/v2/requests/:id', '/v1/requests/:id'] as const) {
     routes.get(url, { schema: resultSchema(url) }, async (request, reply) => {
       const baseUrl = addressOf(request)
-      return send(reply, resultReply(await find(requests, request, request.params.id), baseUrl))
+      return send(reply, resultReply(await found(request, request.params.id, (accountId, id) => requests.find(accountId, id)), baseUrl))
     })
   }
 }
@@ -76,12 +76,12 @@ function refuseLongAnswer(request: EmbedRequest, deployment: Deployment, numbers
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-async function find(requests: AsyncRequests, request: FastifyRequest, id: string): Promise<AsyncRequest> {
+async function found(request: FastifyRequest, id: string, find: AsyncRequests['find']): Promise<AsyncRequest> {
   const { accountId } = principalOf(request)
   if (!uuid.test(id)) throw new NearfieldError('not_found', `Request ${id} not found`)
-  const found = await requests.find(accountId, id)
-  note(request, found)
-  return found
+  const asked = await find(accountId, id)
+  note(request, asked)
+  return asked
 }
 
 /** For the log line, by which a submission and its polls can be found. */

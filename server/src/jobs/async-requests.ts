@@ -51,4 +51,6 @@ export interface AsyncRequests {
   submit(principal: Principal, request: NewAsyncRequest): Promise<AsyncRequest>
   /** @throws NearfieldError `not_found` with `Request <id> not found`, `unavailable` */
   find(accountId: string, id: string): Promise<AsyncRequest>
+  /** The same without its `output`, which may be large, for whoever asks only how far it is. */
+  look(accountId: string, id: string): Promise<AsyncRequest>
 }

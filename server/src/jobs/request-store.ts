@@ -1,4 +1,4 @@
-import { and, eq, gt, inArray, sql } from 'drizzle-orm'
+import { and, eq, getTableColumns, gt, inArray, sql } from 'drizzle-orm'
 import type { NanoDollars } from '../money.ts'
 import type { Database, Statement, Tables } from '../storage/database.ts'
 import { asyncRequests, jobEvents } from '../storage/schema/jobs.ts'
@@ -18,6 +18,15 @@ export interface RequestEnd {
   readonly inferMs?: number
   readonly eventId: string
   readonly eventKeepMs: number
+}
+
+/** A request without what it asks. */
+type Answered = Omit<RequestRow, 'input'>
+
+const { input: _, output: __, ...small } = getTableColumns(asyncRequests)
+
+function owned(id: string, accountId: string) {
+  return and(eq(asyncRequests.id, id), eq(asyncRequests.accountId, accountId), gt(asyncRequests.expiresAt, sql`now()`))
 }
 
 const open: AsyncRequestState[] = ['QUEUED', 'PROCESSING']
@@ -66,10 +75,17 @@ export class RequestStore {
     return row?.count ?? 0
   }
 
-  async find(id: string, accountId?: string): Promise<RequestRow | undefined> {
-    const owned = accountId === undefined ? undefined : eq(asyncRequests.accountId, accountId)
-    const wanted = and(eq(asyncRequests.id, id), gt(asyncRequests.expiresAt, sql`now()`), owned)
-    return (await this.#database.run('find request', (tables) => tables.select().from(asyncRequests).where(wanted)))[0]
+  async find(id: string, accountId: string): Promise<Answered | undefined> {
+    const columns = { ...small, output: asyncRequests.output }
+    return (await this.#database.run('find request', (tables) => tables.select(columns).from(asyncRequests).where(owned(id, accountId))))[0]
+  }
+
+  /** Without its output, for whoever asks every second how far it is. */
+  async look(id: string, accountId: string): Promise<Answered | undefined> {
+    const rows = await this.#database.run('look at request', (tables) =>
+      tables.select(small).from(asyncRequests).where(owned(id, accountId)),
+    )
+    return rows[0] && { ...rows[0], output: null }
   }
 
   /** Ids of all that were begun and not answered. */
@@ -124,7 +140,7 @@ export class RequestStore {
   }
 }
 
-export function toAsyncRequest(row: RequestRow): AsyncRequest {
+export function toAsyncRequest(row: Answered): AsyncRequest {
   return {
     ...{ id: row.id, accountId: row.accountId, state: row.state, attempts: row.attempts },
     ...{ output: row.output ?? undefined, error: row.error ?? undefined },

@@ -47,9 +47,11 @@ export class StoredRequests implements AsyncRequests {
   }
 
   async find(accountId: string, id: string): Promise<AsyncRequest> {
-    const row = await this.#surroundings.store.find(id, accountId)
-    if (row === undefined) throw new NearfieldError('not_found', `Request ${id} not found`)
-    return toAsyncRequest(row)
+    return there(id, await this.#surroundings.store.find(id, accountId))
+  }
+
+  async look(accountId: string, id: string): Promise<AsyncRequest> {
+    return there(id, await this.#surroundings.store.look(id, accountId))
   }
 
   /** The row, or that which its idempotency key stands for. */
@@ -72,4 +74,9 @@ export class StoredRequests implements AsyncRequests {
     if (inserted === undefined) throw new NearfieldError('unavailable')
     return inserted
   }
+}
+
+function there(id: string, row: Parameters<typeof toAsyncRequest>[0] | undefined): AsyncRequest {
+  if (row === undefined) throw new NearfieldError('not_found', `Request ${id} not found`)
+  return toAsyncRequest(row)
 }
