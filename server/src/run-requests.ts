@@ -40,10 +40,10 @@ async function outcomeOf(
   const { attemptsMax, deadlineMs } = limits.requests
   // It counts as begun before it is, so one that kills its server comes to an end, too.
   if (row.attempts > attemptsMax) return { state: 'FAILED', error: `The request was begun ${attemptsMax} times and never answered.` }
-  const patience = AbortSignal.timeout(deadlineMs)
-  const signal = new AbortController()
-  patience.addEventListener('abort', () => signal.abort(new NearfieldError('deadline_exceeded')))
-  stopping.addEventListener('abort', () => signal.abort(new NearfieldError('unavailable', 'The server is stopping.')))
+  const patience = new AbortController()
+  const timer = setTimeout(() => patience.abort(new NearfieldError('deadline_exceeded')), deadlineMs)
+  const stop = () => patience.abort(new NearfieldError('unavailable', 'The server is stopping.'))
+  stopping.addEventListener('abort', stop)
   try {
     const call = wire.decode(row.deployment, row.input)
     const principal = await access.principalOf(row.accountId, row.keyId)
@@ -53,7 +53,7 @@ async function outcomeOf(
         ...call.wishes,
         requestId: newId('req', services.clock.now()),
         principal,
-        signal: signal.signal,
+        signal: patience.signal,
         deadlineMs: services.clock.monotonicMs() + deadlineMs,
         idempotencyKey: keyOf(row.id),
         // It was counted when it was taken.
@@ -68,6 +68,9 @@ async function outcomeOf(
     const error = toNearfieldError(thrown)
     if (error.retryable && row.attempts < attemptsMax) throw error
     return { state: 'FAILED', error: wire.failure(error) }
+  } finally {
+    clearTimeout(timer)
+    stopping.removeEventListener('abort', stop)
   }
 }
 
