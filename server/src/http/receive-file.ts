@@ -20,6 +20,8 @@ export interface FormLimits extends Patience {
 }
 
 const fieldsMax = 16
+/** Also those that are neither a field nor a file, which count for nothing else. */
+const partsMax = 32
 const fieldBytesMax = 1_024
 const partHeaderBytesMax = 8_192
 /** Room in a body for all that is not the file. */
@@ -44,8 +46,10 @@ export async function receiveFile<Stored>(
   ended.promise.catch(() => undefined)
   let content: BusboyFileStream | undefined
   let storing: Promise<Stored> | undefined
+  let failed = false
   const fail = (thrown: unknown) => {
     const error = toNearfieldError(thrown)
+    failed = true
     raw.unpipe(form)
     content?.destroy(error)
     ended.reject(error)
@@ -59,6 +63,8 @@ export async function receiveFile<Stored>(
   form.on('file', (name, part, filename, _encoding, mimeType) => {
     // Its failures are heard where it is read.
     part.on('error', () => undefined)
+    // It stood behind what was wrong, and no more of it comes.
+    if (failed) return
     if (name !== 'file') return fail(invalid(`The form has a file ${shown(name ?? '')}. The only file may be \`file\`.`))
     content = part
     part.on('limit', () => fail(tooLarge(limits.fileBytesMax)))
@@ -71,6 +77,7 @@ export async function receiveFile<Stored>(
   })
   form.on('filesLimit', () => fail(invalid('The form has two files. Send each in a form of its own.', 'file')))
   form.on('fieldsLimit', () => fail(invalid(`The form has more than ${fieldsMax} fields.`)))
+  form.on('partsLimit', () => fail(invalid(`The form has more than ${partsMax} parts.`)))
   form.on('error', (thrown) => fail(unreadable(thrown)))
   form.on('finish', () => ended.resolve(fields))
   using _waiting = awaitSlowBody(raw, limits, fail)
@@ -89,7 +96,7 @@ export async function receiveFile<Stored>(
 function openForm({ headers }: IncomingMessage, { fileBytesMax }: FormLimits): BusboyInstance {
   if (Number(headers['content-length'] ?? 0) > fileBytesMax + spareBytes) throw tooLarge(fileBytesMax)
   const limits = {
-    ...{ files: 1, fileSize: fileBytesMax, fields: fieldsMax, fieldSize: fieldBytesMax },
+    ...{ files: 1, fileSize: fileBytesMax, parts: partsMax, fields: fieldsMax, fieldSize: fieldBytesMax },
     ...{ headerPairs: 16, headerSize: partHeaderBytesMax },
   }
   try {
