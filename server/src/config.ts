@@ -3,6 +3,7 @@ import path from 'node:path'
 import { address, ConfigError, countsByName, type Environment, names, namesByName, oneOf, onOff, wholeNumber } from './environment.ts'
 import { type JobSettings, readJobSettings } from './job-settings.ts'
 import { readUpstreamSecrets, readUpstreamSettings, type UpstreamSecrets, type UpstreamSettings } from './upstream-settings.ts'
+import { readWebhookSettings, type WebhookSettings } from './webhook-settings.ts'
 
 export { ConfigError, type Environment } from './environment.ts'
 
@@ -189,6 +190,7 @@ export interface Config {
   }
   readonly upstream: UpstreamSettings
   readonly jobs: JobSettings
+  readonly webhooks: WebhookSettings
   readonly access: {
     /** How long a looked-up key may be believed without asking the database. */
     readonly keyCacheMs: number
@@ -311,6 +313,7 @@ export function readConfig(environment: Environment = process.env): { config: Co
     hub: hubSettings(environment),
     upstream: readUpstreamSettings(environment),
     jobs: readJobSettings(environment),
+    webhooks: readWebhookSettings(environment),
     access: { ...accessLimits, badKeysPerMinuteMax: whole('NEARFIELD_BAD_KEYS_PER_MINUTE_MAX', 20, 1, 1_000_000) },
     storage: storageSettings(environment),
   }

@@ -151,7 +151,7 @@ export function readJobSettings(environment: Environment): JobSettings {
       keepMs: hourMs,
       stopTimeoutMs: 15_000,
     },
-    events: { keepMs: 3 * dayMs },
+    events: { keepMs: 7 * dayMs },
     sweep: { overdueMs: 300_000, everyMs: whole('NEARFIELD_JOB_SWEEP_MS', 60_000, 100, hourMs), rowsMax: 500, statementsMax: 50 },
   }
 }

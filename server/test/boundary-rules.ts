@@ -16,7 +16,7 @@ interface Import {
 
 const roomsOfDomain = ['models', 'access', 'billing', 'jobs', 'webhooks', 'cache']
 const ground = ['errors.ts', 'ids.ts', 'money.ts', 'time.ts']
-const settings = ['config.ts', 'environment.ts', 'job-settings.ts', 'upstream-settings.ts', 'telemetry.ts']
+const settings = ['config.ts', 'environment.ts', 'job-settings.ts', 'upstream-settings.ts', 'webhook-settings.ts', 'telemetry.ts']
 
 /** Files that hold a room's contract; any room may import their types. */
 const ports = [
@@ -51,10 +51,11 @@ const besideServe = [
 const arrows: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(ground.map((file) => [file, []])),
   ...Object.fromEntries(settings.map((file) => [file, [...ground, 'config.ts']])),
-  'config.ts': [...ground, 'environment.ts', 'job-settings.ts', 'upstream-settings.ts'],
+  'config.ts': [...ground, 'environment.ts', 'job-settings.ts', 'upstream-settings.ts', 'webhook-settings.ts'],
   'environment.ts': [],
   'job-settings.ts': ['environment.ts'],
   'upstream-settings.ts': ['environment.ts'],
+  'webhook-settings.ts': ['environment.ts'],
   'storage/': [...ground, ...settings],
   ...Object.fromEntries(roomsOfDomain.map((room) => [`${room}/`, [...ground, ...settings, 'storage/']])),
   'billing/': [...ground, ...settings, 'storage/', 'models/'],
