@@ -25,6 +25,7 @@ import { StorageError } from './storage/storage-error.ts'
 import { registerUpstreamMetrics } from './upstream-metrics.ts'
 import { openUpstreamModels, type UpstreamModel, type WrapProvider } from './upstream-models.ts'
 import { openUpstreamRecording } from './upstream-recording.ts'
+import { openWebhooks } from './webhooks/webhooks.ts'
 
 export { alignModel, overlapAt10Min } from './align-model.ts'
 export { ConfigError, readConfig } from './config.ts'
@@ -102,6 +103,8 @@ export async function startServer(environment?: Environment, options: StartOptio
   }
   const services = servicesOf(ground, rooms, new RoutedModels(upstream, models))
   const jobs = opened.use(hostJobs(ground, rooms, services))
+  const { queue, events } = jobs
+  const webhooks = opened.use(openWebhooks({ database: rooms.database, config, clock, queue, events, telemetry }))
   const presence = { url: null as string | null, draining: false, startedAtMs: clock.now() }
   const reasons = () => reasonsAgainst(rooms, models, presence.draining)
   const app = createPublicApp({
@@ -110,6 +113,7 @@ export async function startServer(environment?: Environment, options: StartOptio
     telemetry,
     services,
     jobs,
+    webhooks,
     readiness: { reasons },
     metrics,
     isDraining: () => presence.draining,

@@ -9,6 +9,7 @@ import type { Jobs } from '../src/jobs/jobs.ts'
 import { deploymentsOf } from '../src/models/catalogue.ts'
 import type { Caller, LoadedModel, Models, Services } from '../src/serve.ts'
 import { type Clock, systemClock } from '../src/time.ts'
+import type { WebhookEndpoints } from '../src/webhooks/endpoint.ts'
 
 /** Rooms whose every call fails. */
 const nothingThere = { get: () => () => Promise.reject(new NearfieldError('unavailable')) }
@@ -19,6 +20,9 @@ export const standInJobs: Jobs = {
   batches: new Proxy(Object.create(null), nothingThere),
   requests: new Proxy(Object.create(null), nothingThere),
 }
+
+/** The same for webhooks. */
+export const standInWebhooks: WebhookEndpoints = new Proxy(Object.create(null), nothingThere)
 
 export const standInKey = 'nf_live_stand_in'
 

@@ -1,20 +1,21 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import { standInJobs, standInServices } from '../../test/stand-in-services.ts'
+import { standInJobs, standInServices, standInWebhooks } from '../../test/stand-in-services.ts'
 import { readConfig } from '../config.ts'
 import { openApiDocument } from './openapi.ts'
 
 const root = path.resolve(import.meta.dirname, '../../..')
+const rooms = { services: standInServices().services, jobs: standInJobs, webhooks: standInWebhooks }
 const version: string = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).version
 
 test('openapi.json describes the routes as they are; after a wanted change run `npm run openapi -- -u`', async () => {
-  const document = await openApiDocument(readConfig({}).config, standInServices().services, standInJobs, version)
+  const document = await openApiDocument(readConfig({}).config, rooms, version)
   await expect(document).toMatchFileSnapshot(path.join(root, 'openapi.json'))
 })
 
 test('the documented routes are the public ones, all of them', async () => {
-  const document = JSON.parse(await openApiDocument(readConfig({}).config, standInServices().services, standInJobs, version))
+  const document = JSON.parse(await openApiDocument(readConfig({}).config, rooms, version))
   expect(Object.entries(document.paths).map(([url, methods]) => [url, Object.keys(Object(methods))])).toEqual([
     ['/healthz', ['get']],
     ['/readyz', ['get']],
@@ -53,6 +54,12 @@ test('the documented routes are the public ones, all of them', async () => {
     ['/v2/rerank', ['post']],
     ['/v1/models', ['get']],
     ['/v1/models/{name}', ['get']],
+    ['/v1/webhook_endpoints', ['post', 'get']],
+    ['/v1/webhook_endpoints/{id}', ['post', 'delete', 'get']],
+    ['/v1/webhook_endpoints/{id}/rotate_secret', ['post']],
+    ['/v1/webhook_event_types', ['get']],
+    ['/v1/webhook_endpoints/{id}/deliveries', ['get']],
+    ['/v1/webhook_endpoints/{id}/test', ['post']],
     ['/metrics', ['get']],
   ])
 })

@@ -1,20 +1,19 @@
 import swagger from '@fastify/swagger'
 import type { Config } from '../config.ts'
-import type { Jobs } from '../jobs/jobs.ts'
-import type { Services } from '../serve.ts'
 import { createTelemetry } from '../telemetry.ts'
-import { createPublicApp } from './public-app.ts'
+import { createPublicApp, type PublicSurroundings } from './public-app.ts'
+
+type DescribedRooms = Pick<PublicSurroundings, 'services' | 'jobs' | 'webhooks'>
 
 /**
  * The OpenAPI 3.1 description of the public routes, made from their own schemas.
- * `services` and `jobs` are never called; they only have to exist.
+ * The rooms are never called; they only have to exist.
  */
-export async function openApiDocument(config: Config, services: Services, jobs: Jobs, version: string): Promise<string> {
+export async function openApiDocument(config: Config, rooms: DescribedRooms, version: string): Promise<string> {
   const app = createPublicApp({
     config,
-    services,
-    jobs,
-    clock: services.clock,
+    ...rooms,
+    clock: rooms.services.clock,
     telemetry: createTelemetry({ logLevel: 'silent' }),
     readiness: { reasons: async () => [] },
     metrics: { contentType: 'text/plain', text: async () => '', requestDone: () => {} },

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest'
-import { hashingEmbedder, standInJobs, standInKey, standInServices } from '../../test/stand-in-services.ts'
+import { hashingEmbedder, standInJobs, standInKey, standInServices, standInWebhooks } from '../../test/stand-in-services.ts'
 import { readConfig } from '../config.ts'
 import { createTelemetry } from '../telemetry.ts'
 import { createPublicApp } from './public-app.ts'
@@ -10,6 +10,7 @@ const app = createPublicApp({
   config,
   services,
   jobs: standInJobs,
+  webhooks: standInWebhooks,
   clock: services.clock,
   telemetry: createTelemetry({ logLevel: 'silent' }),
   readiness: { reasons: async () => [] },

@@ -9,6 +9,7 @@ import { tei } from '../dialects/tei/tei.ts'
 import type { Jobs } from '../jobs/jobs.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Services } from '../serve.ts'
+import type { WebhookEndpoints } from '../webhooks/endpoint.ts'
 import { type AppSurroundings, createApp } from './app.ts'
 import { cohereRoutes } from './cohere-routes.ts'
 import { geminiRoutes } from './gemini-routes.ts'
@@ -25,11 +26,13 @@ import { openAiRoutes } from './openai-routes.ts'
 import { segmindAsyncRoutes } from './segmind-async-routes.ts'
 import { segmindRoutes } from './segmind-routes.ts'
 import { teiRoutes } from './tei-routes.ts'
+import { webhookRoutes } from './webhook-routes.ts'
 import { wireOf } from './wire-of.ts'
 
 export interface PublicSurroundings extends Omit<AppSurroundings, 'refuse'> {
   readonly services: Services
   readonly jobs: Jobs
+  readonly webhooks: WebhookEndpoints
   readonly readiness: Readiness
   readonly metrics?: Pick<Metrics, 'text' | 'contentType' | 'requestDone'> | undefined
   /** Called before any route is declared, so that a description of the routes can watch. */
@@ -37,7 +40,15 @@ export interface PublicSurroundings extends Omit<AppSurroundings, 'refuse'> {
 }
 
 /** The application that callers see. */
-export function createPublicApp({ services, jobs, readiness, metrics, describe, ...surroundings }: PublicSurroundings): FastifyInstance {
+export function createPublicApp({
+  services,
+  jobs,
+  webhooks,
+  readiness,
+  metrics,
+  describe,
+  ...surroundings
+}: PublicSurroundings): FastifyInstance {
   const app = createApp({
     ...surroundings,
     onRequestDone: (record) => metrics?.requestDone(record),
@@ -59,6 +70,7 @@ export function createPublicApp({ services, jobs, readiness, metrics, describe, 
   app.register(itemsRoutes, { dialect: items, services, limits: surroundings.config.http })
   app.register(cohereRoutes, { dialect: cohere, services, limits: surroundings.config.http })
   app.register(modelsRoutes, { services, unitLength })
+  app.register(webhookRoutes, { services, webhooks, limits: surroundings.config.http })
   const openTo = surroundings.config.http.metrics
   if (metrics !== undefined && openTo !== 'off') app.register(metricsRoute, { metrics, access: services.access, openTo })
   others.afterAllRoutes()

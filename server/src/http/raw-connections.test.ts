@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { standInJobs, standInKey, standInServices } from '../../test/stand-in-services.ts'
+import { standInJobs, standInKey, standInServices, standInWebhooks } from '../../test/stand-in-services.ts'
 import { readConfig } from '../config.ts'
 import { createTelemetry } from '../telemetry.ts'
 import { createPublicApp } from './public-app.ts'
@@ -13,6 +13,7 @@ const app = createPublicApp({
   config: { ...config, http: { ...config.http, headersTimeoutMs: 300, receiveTimeoutMs: 600 } },
   services,
   jobs: standInJobs,
+  webhooks: standInWebhooks,
   clock: services.clock,
   telemetry: createTelemetry({ logLevel: 'silent' }),
   readiness: { reasons: async () => [] },

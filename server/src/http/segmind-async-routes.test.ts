@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest'
 import { standInRequests } from '../../test/stand-in-requests.ts'
-import { standInJobs, standInKey, standInServices } from '../../test/stand-in-services.ts'
+import { standInJobs, standInKey, standInServices, standInWebhooks } from '../../test/stand-in-services.ts'
 import { readConfig } from '../config.ts'
 import { decodeStored } from '../dialects/segmind/async-request.ts'
 import { createTelemetry } from '../telemetry.ts'
@@ -13,6 +13,7 @@ const appWith = (environment: Record<string, string>) =>
     config: readConfig(environment).config,
     services,
     jobs: { ...standInJobs, requests },
+    webhooks: standInWebhooks,
     clock: services.clock,
     telemetry: createTelemetry({ logLevel: 'silent' }),
     readiness: { reasons: async () => [] },

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { formOf } from '../../test/openai/multipart.ts'
-import { standInJobs, standInKey, standInServices } from '../../test/stand-in-services.ts'
+import { standInJobs, standInKey, standInServices, standInWebhooks } from '../../test/stand-in-services.ts'
 import { readConfig } from '../config.ts'
 import type { Files } from '../jobs/files.ts'
 import { createTelemetry } from '../telemetry.ts'
@@ -36,6 +36,7 @@ const app = createPublicApp({
   config: { ...config, http: { ...config.http, headersTimeoutMs: 300, receiveTimeoutMs, uploadTimeoutMs: 20_000 } },
   services,
   jobs: { ...standInJobs, files: { ...standInJobs.files, ...files } },
+  webhooks: standInWebhooks,
   clock: services.clock,
   telemetry: createTelemetry({ logLevel: 'silent' }),
   readiness: { reasons: async () => [] },

@@ -32,7 +32,7 @@ const owners: readonly (readonly [RegExp, Wire])[] = [
 ]
 
 /** Paths that several dialects have in common: there the form of the credential decides. */
-const shared = /^\/v1\/(?:models|files|batches|webhook_endpoints)(?:[/?]|$)/
+const shared = /^\/v1\/(?:models|files|batches|webhook_endpoints|webhook_event_types)(?:[/?]|$)/
 /** Of these, what Segmind has nothing of. */
 const sharedByTwo = /^\/v1\/(?:files|batches)(?:[/?]|$)/
 

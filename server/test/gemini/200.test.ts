@@ -3,7 +3,7 @@ import { readConfig } from '../../src/config.ts'
 import { createPublicApp } from '../../src/http/public-app.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
 import { startTestServer, type TestServer } from '../harness.ts'
-import { standInJobs, standInKey, standInServices } from '../stand-in-services.ts'
+import { standInJobs, standInKey, standInServices, standInWebhooks } from '../stand-in-services.ts'
 
 // What Google's calls answer, and that the vectors are those of every other dialect.
 
@@ -89,6 +89,7 @@ test('the server can be told to scale what it shortens', async () => {
     config,
     services,
     jobs: standInJobs,
+    webhooks: standInWebhooks,
     clock: services.clock,
     telemetry,
     readiness: { reasons: async () => [] },

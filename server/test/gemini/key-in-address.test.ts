@@ -3,7 +3,7 @@ import { afterAll, expect, test } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { createPublicApp } from '../../src/http/public-app.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
-import { standInJobs, standInKey, standInServices } from '../stand-in-services.ts'
+import { standInJobs, standInKey, standInServices, standInWebhooks } from '../stand-in-services.ts'
 
 let log = ''
 const stream = new Writable({
@@ -23,6 +23,7 @@ const app = createPublicApp({
   config: readConfig({}).config,
   services,
   jobs: standInJobs,
+  webhooks: standInWebhooks,
   clock: services.clock,
   telemetry: createTelemetry({ logLevel: 'trace' }, stream),
   readiness: { reasons: async () => [] },
