@@ -1,4 +1,5 @@
 import type { Ground, Rooms } from './context.ts'
+import { geminiBatchWire } from './dialects/gemini/batch-line.ts'
 import { openAiBatchWire } from './dialects/openai/batch-line.ts'
 import { segmindAsync } from './dialects/segmind/async-request.ts'
 import { type JobRooms, openJobs } from './jobs/open-jobs.ts'
@@ -12,9 +13,11 @@ import type { Services } from './serve.ts'
  */
 export function hostJobs({ config, clock, telemetry }: Ground, { database, access }: Rooms, services: Services): JobRooms {
   const jobs = openJobs({ database, config, clock, say: (sentence) => telemetry.log.warn(sentence) })
-  const openai = openAiBatchWire({ aliases: config.openAiAliases, jsonDepthMax: config.http.jsonDepthMax })
+  const { jsonDepthMax } = config.http
+  const openai = openAiBatchWire({ aliases: config.openAiAliases, jsonDepthMax })
+  const gemini = geminiBatchWire({ unitLength: config.geminiUnitLength, jsonDepthMax })
   const limits = config.jobs
-  runBatches({ jobs, services, wires: { openai, gemini: openai }, limits, telemetry })
+  runBatches({ jobs, services, wires: { openai, gemini }, limits, telemetry })
   runRequests({ jobs, services, access, wire: segmindAsync, limits })
   return jobs
 }

@@ -46,7 +46,8 @@ const embedContentConfig = message(
 )
 
 const embedContentFields = { model: text, content, ...options, embedContentConfig }
-const embedContentRequest = message(embedContentFields, 'EmbedContentRequest')
+/** Reads one request, of a body or of a line. */
+export const embedContentRequest = message(embedContentFields, 'EmbedContentRequest')
 type EmbedContentRequest = Message<typeof embedContentFields>
 
 const batchRequest = message({ model: text, requests: repeated(embedContentRequest) }, 'BatchEmbedContentsRequest')
@@ -62,8 +63,20 @@ const countTokensRequest = message(
  * @throws NearfieldError `invalid_request`, with the path of the field at fault in `details.field`
  */
 export function decodeEmbedContent(model: string, body: unknown, decoding: DecodeOptions): GeminiCall {
-  const request = readBody(embedContentRequest, body)
-  return { request: requestFor(model, [asked(request, model, '', decoding)]), batch: false }
+  return { request: decodeEmbedContentRequest(model, readBody(embedContentRequest, body), '', decoding), batch: false }
+}
+
+/**
+ * Translates a request that was read, and that stands at `path`.
+ * @throws NearfieldError `invalid_request`, with the path of the field at fault in `details.field`
+ */
+export function decodeEmbedContentRequest(
+  model: string,
+  request: EmbedContentRequest,
+  path: string,
+  decoding: DecodeOptions,
+): EmbedRequest {
+  return requestFor(model, [asked(request, model, path, decoding)])
 }
 
 /**
@@ -110,7 +123,7 @@ function asked(request: EmbedContentRequest, model: string, path: string, { unit
     request.model,
     model,
     at('model'),
-    path === '' ? '* EmbedContentRequest.model' : `* BatchEmbedContentsRequest.${at('model')}`,
+    path.startsWith('requests[') ? `* BatchEmbedContentsRequest.${at('model')}` : '* EmbedContentRequest.model',
   )
   const config = request.embedContentConfig ?? {}
   for (const name of ['documentOcr', 'audioTrackExtraction'] as const) {

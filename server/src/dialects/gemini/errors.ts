@@ -59,6 +59,28 @@ export function refuse(error: NearfieldError, url = ''): WireReply {
   return jsonReply({ error: { code, message, status, ...(details.length === 0 ? {} : { details }) } }, {}, code)
 }
 
+/** Numbers of the names. Source: google.rpc.Code. */
+const rpcCodes: Readonly<Record<string, number>> = {
+  CANCELLED: 1,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+}
+
+/** An error where it is not the answer of HTTP but stands in one: there the code is a number of google.rpc.Code. Source: google.rpc.Status. */
+export function rpcStatus(error: NearfieldError, url = '') {
+  const [, status] = statusOf(error.code)
+  const message = messageOf(error, url)
+  const details = detailsOf(error, message, url)
+  return { code: rpcCodes[status] ?? 2, message, status, ...(details.length === 0 ? {} : { details }) }
+}
+
 function statusOf(code: ErrorCode): GoogleStatus {
   return statuses[code] ?? (errorCatalogue[code].status < 500 ? invalidArgument : [500, 'INTERNAL'])
 }

@@ -24,6 +24,11 @@ export function readBody<Value>(reader: Reader<Value>, body: unknown): Value {
   return reader(body, { name: '', path: '' })
 }
 
+/** A body that says nothing may be missing. @throws NearfieldError `invalid_request` */
+export function requireEmpty(body: unknown): void {
+  if (body !== undefined && body !== null) readBody(message({}, 'Empty'), body)
+}
+
 /** A message: an object with these fields, named in lowerCamelCase. */
 export function message<const Of extends Fields>(fields: Of, typeName: string): Reader<Message<Of>> {
   const known = new Map<string, readonly [keyof Of & string, Reader<unknown>, string]>()
@@ -73,6 +78,30 @@ export const int32: Reader<number> = (value, place) => {
   const number = wholeNumber(value)
   if (number !== undefined && number >= -(2 ** 31) && number < 2 ** 31) return number
   throw unfit(value, place, 'TYPE_INT32')
+}
+
+/** `"5"`, `5` or `5.0`. */
+export const int64: Reader<bigint> = (value, place) => {
+  const number = typeof value === 'string' && /^-?\d{1,19}$/.test(value) ? BigInt(value) : wholeNumber(value)
+  if (number !== undefined && BigInt.asIntN(64, BigInt(number)) === BigInt(number)) return BigInt(number)
+  throw unfit(value, place, 'TYPE_INT64')
+}
+
+/** Any object. */
+export const struct: Reader<Readonly<Record<string, unknown>>> = (value, place) => {
+  if (isObject(value)) return value
+  throw unfit(value, place, 'type.googleapis.com/google.protobuf.Struct')
+}
+
+/** A field that only answers have: a resource may be sent back as it came. */
+export const outputOnly: Reader<undefined> = () => undefined
+
+/** The value as it was written, if `reader` can read it. */
+export function asWritten<Value>(reader: Reader<Value>): Reader<unknown> {
+  return (value, place) => {
+    reader(value, place)
+    return value
+  }
 }
 
 /** One of `names`, which stand in the order of their numbers. */
