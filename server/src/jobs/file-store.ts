@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, isNotNull, lt, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, isNotNull, isNull, lt, lte, or, sql } from 'drizzle-orm'
 import type { Database, Statement, Tables } from '../storage/database.ts'
 import { batches, files } from '../storage/schema/jobs.ts'
 import type { PageWish, StoredFile } from './files.ts'
@@ -56,6 +56,13 @@ export class FileStore {
   async insert(row: NewFileRow, tables?: Tables): Promise<FileRow | undefined> {
     const insert = (on: Tables) => on.insert(files).values(row).onConflictDoNothing().returning()
     return (await (tables === undefined ? this.#database.run('start file', insert) : insert(tables)))[0]
+  }
+
+  /** Makes room for another file of the same id: one that is not complete, or has expired, is read by nobody. @returns whether it did */
+  async deleteUnlessRead(id: string): Promise<boolean> {
+    const wanted = and(eq(files.id, id), or(isNull(files.completedAt), lte(files.expiresAt, sql`now()`)))
+    const gone = await this.#database.run('replace file', (tables) => tables.delete(files).where(wanted).returning({ id: files.id }))
+    return gone.length > 0
   }
 
   async totals(accountId: string): Promise<FileTotals> {

@@ -30,6 +30,8 @@ export interface StoredFile {
 
 /** A file that is not there yet. */
 export interface NewFile {
+  /** As long as it is complete, no other has it; left out, a new one is made. */
+  readonly id?: string | undefined
   readonly filename: string
   readonly displayName?: string | undefined
   readonly mimeType: string
@@ -67,7 +69,7 @@ export interface Files {
    * @throws NearfieldError `payload_too_large`, `unavailable`, and what `content` and `late` throw
    */
   store(accountId: string, file: NewFile, content: AsyncIterable<Uint8Array>, late?: () => Promise<LateFacts>): Promise<StoredFile>
-  /** Starts a file whose bytes come in several calls. @throws NearfieldError `payload_too_large`, `unavailable` */
+  /** Starts a file whose bytes come in several calls. @throws NearfieldError `payload_too_large`, `state_conflict` when its id is taken, `unavailable` */
   start(accountId: string, file: NewFile): Promise<StoredFile>
   /**
    * Adds bytes at position `start`. Bytes that are there already are skipped, so that the same call may be sent again.
@@ -86,6 +88,6 @@ export interface Files {
   list(accountId: string, wish: PageWish & { readonly purpose?: string | undefined }): Promise<Page<StoredFile>>
   /** The bytes of a complete file from position `from` on, piece by piece. @throws NearfieldError `not_found` before the first piece, `unavailable` */
   read(accountId: string, fileId: string, from?: number): AsyncIterable<Buffer>
-  /** @throws NearfieldError `not_found`, `state_conflict` while a batch reads it */
+  /** Also one that is not complete. @throws NearfieldError `not_found`, `state_conflict` while a batch reads it */
   delete(accountId: string, fileId: string): Promise<void>
 }

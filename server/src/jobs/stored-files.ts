@@ -39,8 +39,11 @@ export class StoredFiles implements Files {
     this.#database.assertRoom()
     this.#refuseTooLarge(file.bytesExpected ?? 0)
     await this.#refuseTooMuch(accountId, file.bytesExpected ?? 0)
-    const row = await this.#store.insert(this.newRow(accountId, file, 'uploaded'))
-    if (row === undefined) throw new Error('an id of a file came twice')
+    const wanted = this.newRow(accountId, file, 'uploaded')
+    let row = await this.#store.insert(wanted)
+    if (row === undefined && (await this.#store.deleteUnlessRead(wanted.id))) row = await this.#store.insert(wanted)
+    if (row === undefined)
+      throw new NearfieldError('state_conflict', `There is a file "${file.filename}" already. Delete it first, or take another name.`)
     return storedFile(row)
   }
 
@@ -48,7 +51,7 @@ export class StoredFiles implements Files {
   newRow(accountId: string, file: NewFile, source: StoredFile['source']) {
     const nowMs = this.#clock.now()
     return {
-      ...{ id: newFileId(nowMs), accountId, source, filename: file.filename, displayName: file.displayName ?? null },
+      ...{ id: file.id ?? newFileId(nowMs), accountId, source, filename: file.filename, displayName: file.displayName ?? null },
       ...{ mimeType: file.mimeType, purpose: file.purpose, bytesExpected: file.bytesExpected ?? null, hidden: file.hidden ?? false },
       createdAt: new Date(nowMs),
       expiresAt: new Date(nowMs + (file.keepMs ?? this.#limits.keepMs)),
@@ -111,7 +114,7 @@ export class StoredFiles implements Files {
   }
 
   async delete(accountId: string, fileId: string): Promise<void> {
-    await this.find(accountId, fileId)
+    await this.#require(accountId, fileId)
     if (await this.#store.inUse(fileId)) {
       throw new NearfieldError('state_conflict', `The file "${fileId}" is in use by a batch that is not finished. Cancel the batch first.`)
     }
