@@ -17,6 +17,8 @@ export interface JobSettings {
     /** From its making to its end; what is not done by then stays undone. */
     readonly windowMs: number
     readonly inputBytesMax: number
+    /** Of a call that makes a batch of requests in its own body. */
+    readonly inlineBytesMax: number
     readonly lineBytesMax: number
     readonly linesMax: number
     /** Texts of all lines together. */
@@ -112,6 +114,7 @@ export function readJobSettings(environment: Environment): JobSettings {
     batches: {
       windowMs: dayMs,
       inputBytesMax: whole('NEARFIELD_BATCH_INPUT_BYTES_MAX', 200 * megabyte, 1_024, 4_096 * megabyte),
+      inlineBytesMax: whole('NEARFIELD_BATCH_INLINE_BYTES_MAX', 20 * megabyte, 1_024, 64 * megabyte),
       lineBytesMax: 4 * megabyte,
       linesMax: whole('NEARFIELD_BATCH_LINES_MAX', 50_000, 1, 1_000_000),
       inputsMax: whole('NEARFIELD_BATCH_INPUTS_MAX', 50_000, 1, 1_000_000),

@@ -20,6 +20,7 @@ import { serveTokenCounts } from '../serve-tokenize.ts'
 import { authenticateFirst, principalOf } from './authenticated.ts'
 import { answerEmbedding, type EmbeddingScope } from './embeddings.ts'
 import { answerFree } from './free-answers.ts'
+import { type GeminiVersion, geminiVersions } from './gemini-versions.ts'
 import { idempotencyHeaders } from './idempotency-key.ts'
 import { answerHeaders, errorsFor } from './route-schemas.ts'
 
@@ -28,8 +29,6 @@ export interface GeminiScope extends EmbeddingScope<GeminiCall>, DecodeOptions {
 interface ModelRoute {
   Params: { model: string }
 }
-
-const versions = ['v1beta', 'v1'] as const
 
 /** Where Vertex AI has Google's models: the first for callers with a key, the others for those with a project. */
 const publishers = [
@@ -44,7 +43,7 @@ export async function geminiRoutes(app: FastifyInstance, scope: GeminiScope): Pr
   authenticateFirst(app, scope.dialect, scope.services.access)
   // The dialect reads bodies field by field and refuses them in Google's words; the schemas only describe them.
   app.setValidatorCompiler(() => () => true)
-  for (const version of versions) modelRoutes(app, scope, version)
+  for (const version of geminiVersions) modelRoutes(app, scope, version)
   const predicting = { ...scope, dialect: vertex }
   for (const publisher of publishers) {
     const schema = { ...predictSchema, hide: publisher !== publishers[0] }
@@ -54,7 +53,7 @@ export async function geminiRoutes(app: FastifyInstance, scope: GeminiScope): Pr
   }
 }
 
-function modelRoutes(app: FastifyInstance, scope: GeminiScope, version: (typeof versions)[number]): void {
+function modelRoutes(app: FastifyInstance, scope: GeminiScope, version: GeminiVersion): void {
   const { services, limits } = scope
   const hide = version !== 'v1beta'
   // A colon after a parameter has to be written twice, and the parameter as an expression; `%3A` is read as one too.

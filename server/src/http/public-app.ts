@@ -12,7 +12,10 @@ import type { Services } from '../serve.ts'
 import type { WebhookEndpoints } from '../webhooks/endpoint.ts'
 import { type AppSurroundings, createApp } from './app.ts'
 import { cohereRoutes } from './cohere-routes.ts'
+import { geminiBatchesRoutes } from './gemini-batches-routes.ts'
+import { geminiFilesRoutes } from './gemini-files-routes.ts'
 import { geminiRoutes } from './gemini-routes.ts'
+import { geminiUploadRoutes } from './gemini-upload-routes.ts'
 import { healthRoutes, type Readiness } from './health.ts'
 import { itemsRoutes } from './items-routes.ts'
 import { refuseOtherMethods } from './method-not-allowed.ts'
@@ -65,6 +68,10 @@ export function createPublicApp({
   app.register(openAiBatchesRoutes, { dialect: openai, services, files: jobs.files, batches: jobs.batches })
   const { geminiUnitLength: unitLength } = surroundings.config
   app.register(geminiRoutes, { dialect: gemini, services, limits: surroundings.config.http, unitLength })
+  const googleJobs = { dialect: gemini, services, files: jobs.files, config: surroundings.config }
+  app.register(geminiFilesRoutes, googleJobs)
+  app.register(geminiUploadRoutes, googleJobs)
+  app.register(geminiBatchesRoutes, { ...googleJobs, batches: jobs.batches })
   app.register(teiRoutes, { dialect: tei, services, limits: surroundings.config.http, config: surroundings.config })
   app.register(ollamaRoutes, { dialect: ollama, services, limits: surroundings.config.http })
   app.register(itemsRoutes, { dialect: items, services, limits: surroundings.config.http })

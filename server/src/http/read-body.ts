@@ -14,8 +14,8 @@ export function readBodiesStrictly(app: FastifyInstance, depthMax: number): void
   }
   app.addHook('preValidation', (request, _reply, done) => {
     const body = request.body
-    if (request.routeOptions.config.body === 'streamed' || (body === undefined && request.routeOptions.config.body === 'none'))
-      return done()
+    const wanted = request.routeOptions.config.body
+    if (wanted === 'streamed' || (wanted === 'none' && isAbsent(body))) return done()
     if (!Buffer.isBuffer(body)) {
       // A body without a type never gets here, but an absent one does.
       done(mayCarryBody(request) ? new NearfieldError('invalid_content_type') : undefined)
@@ -37,6 +37,10 @@ export function readBodiesStrictly(app: FastifyInstance, depthMax: number): void
     }
     done()
   })
+}
+
+function isAbsent(body: unknown): boolean {
+  return body === undefined || (Buffer.isBuffer(body) && body.length === 0)
 }
 
 /** Refuses what would need inflating first, before the body is read. */

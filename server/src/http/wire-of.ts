@@ -22,8 +22,9 @@ const owners: readonly (readonly [RegExp, Wire])[] = [
   [/^\/(?:upload\/)?v1beta\//, gemini],
   [/^\/(?:upload\/v1|v1\/tunedModels)\//, gemini],
   [/^\/v1(?:beta1)?\/(?:publishers|projects)\//, gemini],
-  // A method after a model's name: whatever the credential looks like, only Google's clients ask for that.
+  // A method after a name: whatever the credential looks like, only Google's clients ask for that.
   [/^\/v1\/models\/[^?]*(?::|%3a)[a-z]*(?:contents?|tokens)(?:\?|$)/i, gemini],
+  [/^\/v1\/(?:files|batches)\/[^?/]*(?::|%3a)[a-z]+(?:\?|$)/i, gemini],
   [/^\/(?:embed|similarity|tokenize|info)(?:[/?]|$)/, tei],
   [/^\/tei\//, tei],
   [/^\/api\//, ollama],

@@ -1,4 +1,4 @@
-import { int32, violation } from './proto-json.ts'
+import { pageSizeOf, pageTokenFor, tokenOf, unknownPageToken } from './page.ts'
 
 /** What a list of models tells of one. */
 export interface ListedModel {
@@ -12,8 +12,7 @@ export interface ListedModel {
   readonly dimensions: number
 }
 
-const pageSizeDefault = 50
-const pageSizeMax = 1_000
+const pageSizes = { pageSizeDefault: 50, pageSizeMax: 1_000 }
 
 /** The resource of a model. Methods are those of Google's that are served. Source: generativelanguage v1beta, Model. */
 export function encodeModel(model: ListedModel, { unitLength }: { readonly unitLength: boolean }) {
@@ -31,7 +30,7 @@ export function encodeModel(model: ListedModel, { unitLength }: { readonly unitL
     description: sentences.filter((sentence) => sentence !== '').join(' '),
     inputTokenLimit: inputTokensMax,
     outputTokenLimit: 1,
-    supportedGenerationMethods: ['embedContent', 'countTokens'],
+    supportedGenerationMethods: ['embedContent', 'countTokens', 'asyncBatchEmbedContent'],
   }
 }
 
@@ -41,21 +40,17 @@ export function encodeModel(model: ListedModel, { unitLength }: { readonly unitL
  * @throws NearfieldError `invalid_request`
  */
 export function pageOf<Item extends { readonly name: string }>(items: readonly Item[], query: Readonly<Record<string, unknown>>) {
-  const asked = query.pageSize ?? query.page_size
-  const size = asked === undefined || asked === '' ? 0 : int32(asked, { name: 'page_size', path: '' })
-  if (size < 0) throw violation('page_size', 'page_size must not be negative.')
-  const from = startOf(items, query.pageToken ?? query.page_token)
-  const to = from + Math.min(size === 0 ? pageSizeDefault : size, pageSizeMax)
+  const from = startOf(items, tokenOf(query))
+  const to = from + pageSizeOf(query, pageSizes)
   const next = items[to]
-  return { items: items.slice(from, to), ...(next === undefined ? {} : { nextPageToken: Buffer.from(next.name).toString('base64url') }) }
+  return { items: items.slice(from, to), ...(next === undefined ? {} : { nextPageToken: pageTokenFor(next.name) }) }
 }
 
-function startOf(items: readonly { readonly name: string }[], token: unknown): number {
-  if (token === undefined || token === '') return 0
-  const first = Buffer.from(String(token), 'base64url').toString()
+function startOf(items: readonly { readonly name: string }[], first: string | undefined): number {
+  if (first === undefined) return 0
   const index = items.findIndex(({ name }) => name === first)
   if (index >= 0) return index
-  throw violation('page_token', 'page_token is none that this list gave. Ask for the first page again.')
+  throw unknownPageToken()
 }
 
 function capitalised(word: string): string {
