@@ -2,6 +2,7 @@ import type { Client } from './client.ts'
 import { aiSdkOpenAi, aiSdkOpenAiCompatible } from './clients/ai-sdk.ts'
 import { chromaOpenAi } from './clients/chroma.ts'
 import { aiSdkGoogle, chromaGoogle, googleGenAi, langChainGoogle, llamaIndexGoogle, olderGoogleGenAi } from './clients/google.ts'
+import { googleBatches, olderGoogleBatches } from './clients/google-batches.ts'
 import { langChainOpenAi } from './clients/langchain.ts'
 import { nearfield, nearfieldBatches, nearfieldLater } from './clients/nearfield.ts'
 import { openAi, openAiFloats } from './clients/openai.ts'
@@ -19,6 +20,8 @@ export const clients: readonly Client[] = [
   nearfieldBatches,
   googleGenAi,
   olderGoogleGenAi,
+  googleBatches,
+  olderGoogleBatches,
   aiSdkGoogle,
   langChainGoogle,
   llamaIndexGoogle,

@@ -33,7 +33,7 @@ test('one model says what it is, what makes its vectors and how long they are', 
     ),
     inputTokenLimit: 2048,
     outputTokenLimit: 1,
-    supportedGenerationMethods: ['embedContent', 'countTokens'],
+    supportedGenerationMethods: ['embedContent', 'countTokens', 'asyncBatchEmbedContent'],
   })
   expect((await server.get('/v1/models/models%2Fgemini-embedding-001', google())).json()).toEqual(model)
 })
