@@ -29,7 +29,11 @@ test('it lists models to the end, page by page, and gets one', async () => {
   for await (const { name } of await client.models.list({ config: { pageSize: 1 } })) names.push(name)
   expect(names).toEqual(['models/gemini-embedding-001', 'models/all-minilm-l6-v2'])
   const one = await client.models.get({ model })
-  expect(one).toMatchObject({ name: `models/${model}`, inputTokenLimit: 2048, supportedActions: ['embedContent', 'countTokens', 'asyncBatchEmbedContent'] })
+  expect(one).toMatchObject({
+    name: `models/${model}`,
+    inputTokenLimit: 2048,
+    supportedActions: ['embedContent', 'countTokens', 'asyncBatchEmbedContent'],
+  })
 })
 
 test('it counts tokens', async () => {

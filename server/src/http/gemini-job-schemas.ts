@@ -40,7 +40,9 @@ const pageQuery = ({ pageSizeDefault, pageSizeMax }: typeof batchPages) => ({
 const uploadHeaders = Type.Object({
   'x-goog-upload-protocol': Type.Optional(Type.Enum(['resumable', 'raw'], { description: 'Of the first call.' })),
   'x-goog-upload-command': Type.Optional(
-    Type.String({ description: '`start`; then, at the address that this gave, `upload`, `upload, finalize`, `query` or `cancel`.' }),
+    Type.Enum(['start', 'upload', 'upload, finalize', 'finalize', 'query', 'cancel'], {
+      description: '`start`; then, at the address that this gave, the others. None where the body is the file.',
+    }),
   ),
   'x-goog-upload-offset': Type.Optional(Type.String({ description: 'Where in the file the chunk begins.' })),
   'x-goog-upload-header-content-length': Type.Optional(Type.String({ description: 'Bytes of the whole file.' })),

@@ -113,6 +113,7 @@ class Upload {
 
   /** The answer to the last chunk was lost: it is the same one, as long as nothing is new. */
   async #again(file: StoredFile, offset: number): Promise<FastifyReply> {
+    this.#status('final')
     let end = offset
     for await (const piece of arrivingBody(this.#request.raw, this.#patience)) end += piece.length
     if (end <= file.bytes) return this.#whole(file)

@@ -34,8 +34,10 @@ interface JsonSchema {
 export interface KnownIds {
   /** By the beginning of the path whose parameter they are. */
   readonly paths: Readonly<Record<string, readonly string[]>>
-  /** By the field of a body that names them. */
+  /** By the field of a body, or of an address, that names them. */
   readonly fields: Readonly<Record<string, readonly string[]>>
+  /** Headers without which an operation is nothing, each with what it may say. */
+  readonly headers: Readonly<Record<string, readonly string[]>>
 }
 
 export interface FuzzRequest {
@@ -128,8 +130,9 @@ export class OpenApiRequests {
       if (place === 'path') {
         const value = kind === 'hostile' && this.#happens(0.5) ? this.#pick(hostileNames) : encodeURIComponent(this.#nameIn(path))
         filled = filled.replace(`{${name}}`, value)
-      } else if (this.#happens(kind === 'fitting' ? 0.05 : 0.3)) {
-        const value = String(this.#valueOf(schema, name, 0))
+      } else if (name in this.#known.headers || this.#happens(kind === 'fitting' ? 0.05 : 0.3)) {
+        const value =
+          this.#known.headers[name] === undefined ? String(this.#valueOf(schema, name, 0)) : this.#pick(this.#known.headers[name])
         if (place === 'query') query.set(name, value)
         // A header that Node itself would not send says nothing about the server.
         else headers[name] = value.replace(/[^\x20-\x7e]/g, '?')
