@@ -39,10 +39,13 @@ test.concurrent.each(programs)('$title', async ({ title, program }) => {
   expect(await outputOf(program, title)).toBe('3072\n')
 })
 
-test('the program of the guide to batches', async () => {
-  const batches = await readFile(new URL('../docs/guides/batches.md', import.meta.url), 'utf8')
+test.each([
+  ['batches', ['text-0 3072', 'text-1 3072']],
+  ['gemini-batches', ['3072', '3072', 'text-0 3072', 'text-1 3072']],
+])('the program of the guide to %s', async (name, lines) => {
+  const batches = await readFile(new URL(`../docs/guides/${name}.md`, import.meta.url), 'utf8')
   const program = /^```ts\n([\s\S]*?)^```$/m.exec(batches)?.[1] ?? ''
-  expect((await outputOf(program, 'batches')).trim().split('\n').toSorted()).toEqual(['text-0 3072', 'text-1 3072'])
+  expect((await outputOf(program, name)).trim().split('\n').toSorted()).toEqual(lines)
 })
 
 /** What a program prints, with the server's address and a key put in. */
@@ -50,5 +53,5 @@ async function outputOf(program: string, title: string): Promise<string> {
   const file = path.join(folder, `${title.replace(/\W+/g, '-')}.ts`)
   const here = program.replaceAll('http://127.0.0.1:8080', server.url).replaceAll('YOUR_KEY', server.key)
   await writeFile(file, here.replace('@nearfield/client', ownClient))
-  return (await promisify(execFile)(process.execPath, [file], { env: { PATH: process.env.PATH } })).stdout
+  return (await promisify(execFile)(process.execPath, [file], { cwd: folder, env: { PATH: process.env.PATH } })).stdout
 }
