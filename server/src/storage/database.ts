@@ -66,7 +66,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       ? await startEmbedded(opened, options, tell)
       : { connectionString: address, max: config.storage.poolConnectionsMax }
   const migrated = await migrateOnce(connection, config.storage)
-  const pool = new pg.Pool({ ...connection, ...timeouts(config.storage), types: { getTypeParser } })
+  const pool = new pg.Pool({ ...timeouts(config.storage), ...connection, types: { getTypeParser } })
   pool.on('error', () => tell('A database connection was lost; the next statement opens another.'))
   opened.defer(() => pool.end())
   const resources = opened.move()
@@ -144,12 +144,15 @@ async function startEmbedded(
     ssl: false,
     max: 1,
     idleTimeoutMillis: 0,
+    // A thread that hangs is noticed by its watchdog. One that is only slow, because the machine is busy, will answer.
+    connectionTimeoutMillis: options.config.storage.embeddedWatchdogMs,
+    query_timeout: options.config.storage.embeddedWatchdogMs,
   }
 }
 
 /** On a connection of its own without a time limit: a migration may take longer than any request would wait. */
 async function migrateOnce(connection: Connection, storage: Config['storage']): Promise<number> {
-  const client = new pg.Client({ ...connection, connectionTimeoutMillis: storage.connectTimeoutMs })
+  const client = new pg.Client({ connectionTimeoutMillis: storage.connectTimeoutMs, ...connection, query_timeout: undefined })
   client.on('error', () => undefined)
   try {
     await client.connect()
