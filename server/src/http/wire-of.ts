@@ -35,7 +35,7 @@ const owners: readonly (readonly [RegExp, Wire])[] = [
 /** Paths that several dialects have in common: there the form of the credential decides. */
 const shared = /^\/v1\/(?:models|files|batches|webhook_endpoints|webhook_event_types)(?:[/?]|$)/
 /** Of these, what Segmind has nothing of. */
-const sharedByTwo = /^\/v1\/(?:files|batches)(?:[/?]|$)/
+const sharedByTwo = /^\/v1\/(?:files|batches|webhook_endpoints|webhook_event_types)(?:[/?]|$)/
 
 /**
  * The dialect a request speaks, by its path where one dialect owns that, by its credential where several share it. Errors

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { expectBooksToBalance, startTestServer, type TestServer } from '../harness.ts'
 import { formOf } from '../openai/multipart.ts'
+import { type Receiver, startReceiver } from '../webhooks/receiver.ts'
 import { randomFrom } from './hostile-bodies.ts'
 import { type FuzzRequest, type KnownIds, OpenApiRequests } from './openapi-requests.ts'
 
@@ -17,19 +18,25 @@ const hangMs = 60_000
 const statusesOfAnyRequest = new Set([400, 404, 405, 413])
 
 let server: TestServer
+/** Whoever is told by webhooks; nothing is sent anywhere else. */
+let receiver: Receiver
 const agent = new Agent({ keepAlive: true, maxSockets: clients })
 beforeAll(async () => {
+  receiver = await startReceiver()
   server = await startTestServer({
     environment: {
       NEARFIELD_CACHE_BYTES_MAX: '16000000',
       NEARFIELD_BAD_KEYS_PER_MINUTE_MAX: '1000000',
       NEARFIELD_DEFAULT_PLAN: 'unlimited',
+      NEARFIELD_WEBHOOKS_ALLOW: `127.0.0.1:${receiver.port}`,
+      NEARFIELD_WEBHOOKS_PER_ACCOUNT_MAX: '1000',
     },
   })
 })
 afterAll(async () => {
   agent.destroy()
   await server[Symbol.asyncDispose]()
+  await receiver[Symbol.asyncDispose]()
 })
 
 interface Outcome {
@@ -65,6 +72,7 @@ function send({ method, path: where, headers, bytes }: FuzzRequest): Promise<Out
 
 const filesMade = 60
 const batchesMade = 40
+const endpointsMade = 60
 /** Lines that are refused and cost nothing; so many that the batch can be stopped before it is done. */
 const refusedLine = JSON.stringify({
   custom_id: 'a',
@@ -74,7 +82,7 @@ const refusedLine = JSON.stringify({
 })
 const refusedLines = Array.from({ length: 5_000 }, (_, line) => refusedLine.replace('"a"', `"${line}"`)).join('\n')
 
-/** Something of everything that an operation may be asked about: files, batches, a request that was answered. */
+/** Something of everything that an operation may be asked about: files, batches, a request that was answered, webhook endpoints. */
 async function makeThings(): Promise<KnownIds> {
   const headers = { authorization: `Bearer ${server.key}` }
   const upload = async (content: string): Promise<string> => {
@@ -95,11 +103,14 @@ async function makeThings(): Promise<KnownIds> {
   const batch = await cancelled()
   const request = (await server.post({ input: 'later' }, { path: '/v2/gemini-embedding-001' })).json().request_id
   await vi.waitUntil(async () => (await server.get(`/v2/requests/${request}`)).json().status === 'COMPLETED', { timeout: 30_000 })
+  const wanted = { name: 'test', url: receiver.url, event_types: ['batch.completed'] }
+  const endpoint = async (): Promise<string> => (await server.post(wanted, { path: '/v1/webhook_endpoints', headers })).json().id
+  const endpoints = { '/v1/webhook_endpoints/': await Promise.all(Array.from({ length: endpointsMade }, endpoint)) }
   const google = await makeGooglesThings()
   const requests = { '/v2/requests/': [request], '/v1/requests/': [request] }
   return {
-    paths: { '/v1/files/': files, '/v1/batches/': [batch], ...requests, ...google.paths },
-    fields: { input_file_id: files, ...google.fields },
+    paths: { '/v1/files/': files, '/v1/batches/': [batch], ...requests, ...endpoints, ...google.paths },
+    fields: { input_file_id: files, url: [receiver.url], ...google.fields },
     headers: google.headers,
   }
 }

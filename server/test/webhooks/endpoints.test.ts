@@ -195,13 +195,14 @@ test('what ended is told of: an async request, from the call that made it to the
   await remove(id)
 })
 
-test('the routes are where OpenAI clients look, for keys of other dialects too, and refuse in the dialect of the key', async () => {
+test('the routes are where OpenAI clients look, for keys in `x-api-key` too, and refuse as OpenAI does', async () => {
   for (const base of ['/v1', '/openai/v1', '/v1beta/openai']) {
     expect((await call('GET', `${base}/webhook_endpoints`)).json()).toMatchObject({ object: 'list', data: [] })
     expect((await call('GET', `${base}/webhook_event_types`)).json().data).toContain('batch.completed')
   }
   expect((await server.get(path)).json()).toMatchObject({ object: 'list' })
-  expect((await server.get(`${path}/we_none`)).json()).toEqual({ error: 'There is no such webhook endpoint.' })
-  expect((await call('GET', `${path}/we_none`)).json()).toMatchObject({ error: { code: 'not_found', type: 'invalid_request_error' } })
+  const missing = { error: { code: 'not_found', type: 'invalid_request_error', message: 'There is no such webhook endpoint.' } }
+  expect((await server.get(`${path}/we_none`)).json()).toMatchObject(missing)
+  expect((await call('GET', `${path}/we_none`)).json()).toMatchObject(missing)
   expect((await call('PUT', path)).status).toBe(405)
 })
