@@ -15,14 +15,12 @@ export async function* arrivingBody(raw: IncomingMessage, patience: Patience): A
   }
 }
 
-/** A whole body of at most so many bytes. @throws NearfieldError `payload_too_large`, `receive_timeout`, `client_closed` */
-export async function wholeBody(raw: IncomingMessage, bytesMax: number, patience: Patience): Promise<Buffer> {
-  const pieces: Buffer[] = []
+/** The same, of at most so many bytes. @throws NearfieldError `payload_too_large`, `receive_timeout`, `client_closed` */
+export async function* limitedBody(raw: IncomingMessage, bytesMax: number, patience: Patience): AsyncGenerator<Buffer> {
   let length = 0
   for await (const piece of arrivingBody(raw, patience)) {
     length += piece.length
     if (length > bytesMax) throw new NearfieldError('payload_too_large', `The request body may have ${bytesMax} bytes here.`)
-    pieces.push(piece)
+    yield piece
   }
-  return Buffer.concat(pieces)
 }

@@ -1,21 +1,25 @@
 import { Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { requireScope } from '../access/authorize.ts'
 import { batchIdOf, batchIds, batchPages, encodeOperation, inlineOperation, noSuchBatch } from '../dialects/gemini/batch-operation.ts'
-import { type AskedBatch, decodeCreateBatch } from '../dialects/gemini/batch-request.ts'
+import { type AskedBatch, decodeCreateBatch, requestsDepth } from '../dialects/gemini/batch-request.ts'
 import { fileKeepMs } from '../dialects/gemini/file-resource.ts'
 import { decodePage, nextPage } from '../dialects/gemini/page.ts'
 import { requireEmpty } from '../dialects/gemini/proto-json.ts'
 import { jsonType } from '../dialects/json-reply.ts'
+import { ListCutter } from '../dialects/list-cutter.ts'
 import { withoutCollection } from '../dialects/model-name.ts'
 import { NearfieldError } from '../errors.ts'
 import type { Batch, Batches, NewBatch } from '../jobs/batches.ts'
 import type { Files } from '../jobs/files.ts'
 import type { Services } from '../serve.ts'
+import { limitedBody } from './arriving-body.ts'
 import { authenticateFirst, principalOf } from './authenticated.ts'
 import { findGoogleFile, type GeminiFilesScope } from './gemini-files-routes.ts'
 import { cancelBatchSchema, createBatchSchema, deleteBatchSchema, getBatchSchema, listBatchesSchema } from './gemini-job-schemas.ts'
 import { besideOpenAi, type GeminiVersion, geminiVersions } from './gemini-versions.ts'
+import { refuseOtherCharsets } from './read-body.ts'
 
 export interface GeminiBatchesScope extends GeminiFilesScope {
   readonly services: Pick<Services, 'access' | 'models'>
@@ -39,30 +43,52 @@ export async function geminiBatchesRoutes(app: FastifyInstance, scope: GeminiBat
   }
 }
 
+/** The body is read by the route while it arrives: parsed at once, a large one would keep everybody else waiting. */
 function makingRoute(app: FastifyInstance, scope: GeminiBatchesScope, version: GeminiVersion): void {
-  const options = {
-    schema: { ...createBatchSchema, hide: version !== geminiVersions[0] },
-    bodyLimit: scope.config.jobs.batches.inlineBytesMax,
-  }
-  app.post<{ Params: { model: string } }>(`/${version}/models/:model(.+)::asyncBatchEmbedContent`, options, async (request) => {
-    const { access, models } = scope.services
-    const principal = principalOf(request)
-    const model = withoutCollection(request.params.model)
-    const { requests, ...asked } = decodeCreateBatch(model, request.body)
-    access.countRequest(principal)
-    const { deployment } = await models.find(model)
-    access.authorize(principal, deployment)
-    const wanted: Omit<NewBatch, 'inputFileId'> = { ...asked, wire: 'gemini', deployment: model }
-    const batch =
-      'file' in requests
-        ? await scope.batches.create(principal, {
-            ...wanted,
-            inputFileId: (await findGoogleFile(scope.files, principal.accountId, requests.file)).id,
-          })
-        : await createInline(scope, request, wanted, requests)
-    note(request, batch)
-    return encodeOperation(batch)
+  const options = { schema: { ...createBatchSchema, hide: version !== geminiVersions[0] }, config: { body: 'streamed' as const } }
+  app.register(async (making) => {
+    making.removeAllContentTypeParsers()
+    making.addContentTypeParser('application/json', (_request, _payload, done) => done(null))
+    making.post<{ Params: { model: string } }>(`/${version}/models/:model(.+)::asyncBatchEmbedContent`, options, async (request) => {
+      const batch = await create(scope, request, withoutCollection(request.params.model))
+      note(request, batch)
+      return encodeOperation(batch)
+    })
   })
+}
+
+async function create(scope: GeminiBatchesScope, request: FastifyRequest, model: string): Promise<Batch> {
+  const { services, files, batches } = scope
+  const principal = principalOf(request)
+  const { requests, ...asked } = await readAsked(scope, request, model)
+  services.access.countRequest(principal)
+  const { deployment } = await services.models.find(model)
+  services.access.authorize(principal, deployment)
+  const wanted: Omit<NewBatch, 'inputFileId'> = { ...asked, wire: 'gemini', deployment: model }
+  if ('lines' in requests) return createInline(scope, request, wanted, requests)
+  const { id } = await findGoogleFile(files, principal.accountId, requests.file)
+  return batches.create(principal, { ...wanted, inputFileId: id })
+}
+
+/** Bytes of requests that are looked at before others have the thread. */
+const bytesPerTurn = 65_536
+
+async function readAsked({ config: { http, jobs } }: GeminiBatchesScope, request: FastifyRequest, model: string): Promise<AskedBatch> {
+  if (request.mediaType !== 'application/json') throw new NearfieldError('invalid_content_type')
+  refuseOtherCharsets(request)
+  const patience = { stallMs: http.receiveTimeoutMs, totalMs: http.uploadTimeoutMs }
+  const cutter = new ListCutter(requestsDepth)
+  for await (const piece of limitedBody(request.raw, jobs.batches.inlineBytesMax, patience)) cutter.push(piece)
+  const reading = decodeCreateBatch(model, cutter.finish(), http.jsonDepthMax)
+  let bytesThisTurn = 0
+  for (;;) {
+    const { value, done } = reading.next()
+    if (done) return value
+    bytesThisTurn += value.length
+    if (bytesThisTurn < bytesPerTurn) continue
+    bytesThisTurn = 0
+    await setImmediate()
+  }
 }
 
 /** Requests in the call become a file that nobody sees, of the same lines. */
@@ -70,7 +96,7 @@ async function createInline(
   { files, batches }: GeminiBatchesScope,
   request: FastifyRequest,
   wanted: Omit<NewBatch, 'inputFileId'>,
-  { lines }: Extract<AskedBatch['requests'], { lines: readonly string[] }>,
+  { lines }: Extract<AskedBatch['requests'], { lines: readonly Buffer[] }>,
 ): Promise<Batch> {
   const principal = principalOf(request)
   const own = { filename: 'requests.jsonl', mimeType: 'application/jsonl', purpose: 'batch', hidden: true, keepMs: fileKeepMs }
@@ -83,9 +109,14 @@ async function createInline(
   }
 }
 
-async function* bytesOf(lines: readonly string[]): AsyncGenerator<Buffer> {
-  for (const line of lines) yield Buffer.from(`${line}\n`)
+async function* bytesOf(lines: readonly Buffer[]): AsyncGenerator<Buffer> {
+  for (const line of lines) {
+    yield line
+    yield lineEnd
+  }
 }
+
+const lineEnd = Buffer.from('\n')
 
 function readingRoutes(app: FastifyInstance, { files, batches }: GeminiBatchesScope, version: GeminiVersion): void {
   app.get<{ Querystring: Record<string, unknown> }>(`/${version}/batches`, besideOpenAi(version, listBatchesSchema), async (request) => {

@@ -5,7 +5,7 @@ import { decodeNewFile, decodeUploadCall, keptFor, type UploadCall } from '../di
 import { parseStrictJson } from '../dialects/strict-json.ts'
 import { NearfieldError } from '../errors.ts'
 import type { Files, StoredFile } from '../jobs/files.ts'
-import { arrivingBody, wholeBody } from './arriving-body.ts'
+import { arrivingBody, limitedBody } from './arriving-body.ts'
 import { authenticateFirst, principalOf } from './authenticated.ts'
 import type { GeminiFilesScope } from './gemini-files-routes.ts'
 import { uploadSchema } from './gemini-job-schemas.ts'
@@ -82,7 +82,7 @@ class Upload {
     const { services, config } = this.#scope
     const { headers, raw } = this.#request
     services.access.countRequest(principalOf(this.#request))
-    const body = await wholeBody(raw, config.http.bodyBytesMax, this.#patience)
+    const body = await gathered(limitedBody(raw, config.http.bodyBytesMax, this.#patience))
     const parsed = body.length === 0 ? undefined : parseStrictJson(body, config.http.jsonDepthMax)
     const file = await this.#files.start(this.#accountId, this.#kept(decodeNewFile(headers, parsed, this.#accountId)))
     this.#note(file)
@@ -178,6 +178,12 @@ class Upload {
   #address(): string {
     return publicAddressOf(this.#request, this.#scope.config.http.publicUrl)
   }
+}
+
+async function gathered(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
+  const all: Buffer[] = []
+  for await (const piece of pieces) all.push(piece)
+  return Buffer.concat(all)
 }
 
 async function* noBytes(): AsyncGenerator<Uint8Array> {}

@@ -55,8 +55,8 @@ function mayCarryBody({ method }: FastifyRequest): boolean {
   return method === 'POST' || method === 'PUT' || method === 'PATCH'
 }
 
-/** JSON is UTF-8. Source: RFC 8259, 8.1. */
-function refuseOtherCharsets(request: FastifyRequest): void {
+/** JSON is UTF-8. Source: RFC 8259, 8.1. @throws NearfieldError `invalid_content_type` */
+export function refuseOtherCharsets(request: FastifyRequest): void {
   const type = request.headers['content-type']
   if (type === undefined || type === 'application/json') return
   const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(type)?.[1]

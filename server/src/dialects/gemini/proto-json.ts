@@ -96,14 +96,6 @@ export const struct: Reader<Readonly<Record<string, unknown>>> = (value, place) 
 /** A field that only answers have: a resource may be sent back as it came. */
 export const outputOnly: Reader<undefined> = () => undefined
 
-/** The value as it was written, if `reader` can read it. */
-export function asWritten<Value>(reader: Reader<Value>): Reader<unknown> {
-  return (value, place) => {
-    reader(value, place)
-    return value
-  }
-}
-
 /** One of `names`, which stand in the order of their numbers. */
 export function enumeration<const Name extends string>(names: readonly Name[], typeName: string): Reader<Name> {
   return (value, place) => {
