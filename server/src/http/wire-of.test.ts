@@ -39,6 +39,13 @@ test.each([
   ['/v1/batches?limit=1', apiKey, 'openai'],
   ['/v1/filesystem', apiKey, 'segmind'],
   ['/v1/batches/b', googleKey, 'gemini'],
+  ['/v1/batches/b', bearer, 'openai'],
+  ['/v1/batches/b/cancel', bearer, 'openai'],
+  ['/v1/batches/b:cancel', bearer, 'gemini'],
+  ['/v1/files/f%3Adownload?alt=media', bearer, 'gemini'],
+  ['/v1/files/f/content?a=b:c', bearer, 'openai'],
+  ['/v1/models/x:asyncBatchEmbedContent', bearer, 'gemini'],
+  ['/upload/v1/files', bearer, 'gemini'],
 ])('%s with %j speaks %s', (url, headers, name) => {
   expect(wireOf({ url, headers }).name).toBe(name)
 })

@@ -132,6 +132,41 @@ test.each([
   expect(error).toMatchObject({ code: 400, status: 'INVALID_ARGUMENT', details: [{ fieldViolations: [{ field }] }] })
 })
 
+test('a body may be written over many lines, and one request may stand for a list of one', async () => {
+  const requests = [
+    { request: { content: content('a "quoted" [text], {odd}\n'), outputDimensionality: 128 } },
+    { request: { content: content('b'), outputDimensionality: 128 } },
+  ]
+  const path = `/v1/models/${model}:asyncBatchEmbedContent`
+  const headers = { ...google(), 'content-type': 'application/json; charset=utf-8' }
+  const wide = JSON.stringify({ batch: inline(requests) }, undefined, 2).replaceAll('\n', '\r\n')
+  const answersTo = async (body: string) =>
+    (await finished(idOf(await server.post(body, { path, key: null, headers })))).json().response.inlinedResponses.inlinedResponses
+  const values = async ({ request }: { request: object }) =>
+    (await post(`/v1/models/${model}:embedContent`, request)).json().embedding.values
+  const answers = await answersTo(wide)
+  for (const [index, one] of requests.entries()) expect(answers[index].response.embedding.values).toEqual(await values(one))
+  const single = { batch: { input_config: { requests: { requests: requests[1] } } } }
+  expect((await answersTo(JSON.stringify(single)))[0].response.embedding.values).toEqual(answers[1].response.embedding.values)
+})
+
+test.each([
+  ['', 'is empty'],
+  ['{"batch":', 'do not match'],
+  ['[]', 'Root element must be a message'],
+  ['{"batch":{"batch":1},"batch":2}', 'gives the key "batch" twice'],
+  ['{"batch":{"inputConfig":{"requests":{"requests":[{"request":{"content":{"parts":[{"text":"a"}]}}},]}}}}', 'requests[1], is empty'],
+  ['{"batch":{"inputConfig":{"requests":{"requests":[{"request":{"a":1,"a":2}}]}}}}', 'requests[0], gives the key "a" twice'],
+  [
+    '{"batch":{"inputConfig":{"requests":{"requests":[{"request":{"content":{"parts":[{"text":"a\nb"}]}}}]}}}}',
+    'requests[0], is not valid JSON',
+  ],
+])('the body %s is refused', async (body, words) => {
+  const headers = { ...google(), 'content-type': 'application/json' }
+  const answer = await server.post(body, { path: `/v1/models/${model}:asyncBatchEmbedContent`, key: null, headers })
+  expect(answer.json().error).toMatchObject({ code: 400, status: 'INVALID_ARGUMENT', message: expect.stringContaining(words) })
+})
+
 test('a model there is not is refused at once, and a file of nothing makes a batch that failed', async () => {
   const unknown = await post('/v1beta/models/none:asyncBatchEmbedContent', { batch: inline([{ request: { content: content('a') } }]) })
   expect(unknown.json().error).toMatchObject({ code: 404, message: expect.stringContaining('not supported for asyncBatchEmbedContent') })
