@@ -92,7 +92,7 @@ export const listFilesSchema = schemaOf(
 export const getFileSchema = schemaOf('getGoogleFile', "Google's resource of a file", { params: fileParams }, fileResource)
 export const deleteFileSchema = schemaOf('deleteGoogleFile', 'Delete a file', { params: fileParams }, nothing)
 export const downloadSchema = schemaOf(
-  'downloadFile',
+  'downloadGoogleFile',
   'The bytes of a file',
   { params: fileParams, querystring: Type.Object({ alt: Type.Optional(Type.String({ description: '`media`.' })) }) },
   Type.Unsafe<string>({ type: 'string', contentMediaType: 'application/octet-stream' }),
