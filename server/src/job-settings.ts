@@ -19,6 +19,8 @@ export interface JobSettings {
     readonly inputBytesMax: number
     /** Of a call that makes a batch of requests in its own body. */
     readonly inlineBytesMax: number
+    /** Requests in such a call: their answers go into one body, too. */
+    readonly inlineLinesMax: number
     readonly lineBytesMax: number
     readonly linesMax: number
     /** Texts of all lines together. */
@@ -114,6 +116,7 @@ export function readJobSettings(environment: Environment): JobSettings {
     batches: {
       windowMs: dayMs,
       inputBytesMax: whole('NEARFIELD_BATCH_INPUT_BYTES_MAX', 200 * megabyte, 1_024, 4_096 * megabyte),
+      inlineLinesMax: whole('NEARFIELD_BATCH_INLINE_LINES_MAX', 2_000, 1, 20_000),
       inlineBytesMax: whole('NEARFIELD_BATCH_INLINE_BYTES_MAX', 20 * megabyte, 1_024, 64 * megabyte),
       lineBytesMax: 4 * megabyte,
       linesMax: whole('NEARFIELD_BATCH_LINES_MAX', 50_000, 1, 1_000_000),

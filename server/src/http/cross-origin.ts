@@ -12,12 +12,16 @@ const exposed = [
     'x-nearfield-warnings',
     'x-nearfield-idempotent-replay',
   ],
+  ...['x-goog-upload-url', 'x-goog-upload-status', 'x-goog-upload-size-received', 'x-goog-upload-chunk-granularity'],
 ].join(', ')
 
 /** What a page may send. `authorization` has to be named; no wildcard covers it. */
 const allowed = [
   ...['authorization', 'x-api-key', 'x-goog-api-key', 'content-type', 'idempotency-key', 'cache-control'],
   ...['x-nearfield-space', 'x-nearfield-lane', 'x-nearfield-fallback'],
+  // Google's client names itself with every call, and uploads with headers of its own.
+  ...['x-goog-api-client', 'x-server-timeout', 'x-goog-upload-command', 'x-goog-upload-file-name', 'x-goog-upload-offset'],
+  ...['x-goog-upload-protocol', 'x-goog-upload-header-content-length', 'x-goog-upload-header-content-type'],
 ].join(', ')
 
 /** How long a browser may believe the answer to a preflight, seconds; Chromium believes none for longer. */

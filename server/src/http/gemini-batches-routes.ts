@@ -93,12 +93,17 @@ async function readAsked({ config: { http, jobs } }: GeminiBatchesScope, request
 
 /** Requests in the call become a file that nobody sees, of the same lines. */
 async function createInline(
-  { files, batches }: GeminiBatchesScope,
+  { files, batches, config }: GeminiBatchesScope,
   request: FastifyRequest,
   wanted: Omit<NewBatch, 'inputFileId'>,
   { lines }: Extract<AskedBatch['requests'], { lines: readonly Buffer[] }>,
 ): Promise<Batch> {
   const principal = principalOf(request)
+  const { inlineLinesMax } = config.jobs.batches
+  if (lines.length > inlineLinesMax) {
+    const message = `A call may hold ${inlineLinesMax} requests of a batch; this one holds ${lines.length}. Upload them as a file, and name that.`
+    throw new NearfieldError('invalid_request', message, { details: { field: 'batch.input_config.requests' } })
+  }
   const own = { filename: 'requests.jsonl', mimeType: 'application/jsonl', purpose: 'batch', hidden: true, keepMs: fileKeepMs }
   const { accountId, id } = await files.store(principal.accountId, own, bytesOf(lines))
   try {

@@ -23,6 +23,7 @@ const states: Readonly<Record<BatchState, string>> = {
 
 const count = Type.String({ description: 'A whole number.' })
 const answers = Type.Object({
+  '@type': Type.Optional(Type.String({ description: 'In `response` only.' })),
   responsesFile: Type.Optional(Type.String({ description: 'The file of answers, where the requests came in a file.' })),
   inlinedResponses: Type.Optional(
     Type.Object({
