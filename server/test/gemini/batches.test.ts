@@ -7,7 +7,11 @@ const inlineBytesMax = 5_000_000
 let server: TestServer
 beforeAll(async () => {
   server = await startTestServer({
-    environment: { NEARFIELD_BATCH_LINES_MAX: '3000', NEARFIELD_BATCH_INLINE_BYTES_MAX: String(inlineBytesMax) },
+    environment: {
+      NEARFIELD_BATCH_LINES_MAX: '1000',
+      NEARFIELD_BATCH_INLINE_LINES_MAX: '1100',
+      NEARFIELD_BATCH_INLINE_BYTES_MAX: String(inlineBytesMax),
+    },
   })
 })
 afterAll(async () => {
@@ -176,10 +180,12 @@ test('a model there is not is refused at once, and a file of nothing makes a bat
   expect(response).toBeUndefined()
 })
 
-test('more requests than a batch may have make one that failed, and a body that is too long none at all', async () => {
-  const requests = Array.from({ length: 3_001 }, () => ({ request: { content: content('a') } }))
-  const { error } = (await finished(idOf(await create(inline(requests))))).json()
-  expect(error).toMatchObject({ code: 3, message: expect.stringContaining('3000 lines') })
+test('more requests than a batch may have make one that failed, more than a call may hold and a body that is too long none at all', async () => {
+  const many = (length: number) => Array.from({ length }, () => ({ request: { content: content('a') } }))
+  const { error } = (await finished(idOf(await create(inline(many(1_001)))))).json()
+  expect(error).toMatchObject({ code: 3, message: expect.stringContaining('1000 lines') })
+  const refused = (await create(inline(many(1_101)))).json().error
+  expect(refused).toMatchObject({ status: 'INVALID_ARGUMENT', message: expect.stringContaining('1100 requests') })
   const long = inline([{ request: { content: content('a'.repeat(inlineBytesMax)) } }])
   expect((await create(long)).json().error).toMatchObject({ code: 400, status: 'INVALID_ARGUMENT' })
 })
