@@ -18,7 +18,7 @@ test('an unknown model, naming the known ones', async () => {
 })
 
 test('an unknown endpoint, with or without a key', async () => {
-  for (const path of ['/', '/v1', '/v2/gemini-embedding-001', '/v1/a/b', `/v1/${'a'.repeat(129)}`]) {
+  for (const path of ['/', '/v1', '/v3/gemini-embedding-001', '/v1/a/b', `/v1/${'a'.repeat(129)}`]) {
     const answer = await expectNothingBilled(server, () => server.post({ input: 'a' }, { path, key: null }))
     expect(answer.status, path).toBe(404)
     expect(answer.json()).toEqual({ error: 'There is no such endpoint.' })
