@@ -74,7 +74,7 @@ export interface NewBatch {
 
 /** Batches by account: that of another is as little there as one that never was. */
 export interface Batches {
-  /** @throws NearfieldError `not_found` when there is no such file, `overloaded` when the account has too many that are not finished, `unavailable` */
+  /** @throws NearfieldError `not_found` when there is no such file, `rate_limited` when the account has too many that are not finished, `unavailable` */
   create(principal: Principal, batch: NewBatch): Promise<Batch>
   /** @throws NearfieldError `not_found`, `unavailable` */
   find(accountId: string, batchId: string): Promise<Batch>

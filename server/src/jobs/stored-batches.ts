@@ -35,7 +35,7 @@ export class StoredBatches implements Batches {
     }
     if ((await store.unfinished(accountId)) >= limits.unfinishedMax) {
       const message = `This account has ${limits.unfinishedMax} batches that are not finished, and may not have more. Wait for one, or cancel one.`
-      throw new NearfieldError('overloaded', message, { details: { retryAfterMs: limits.sliceMs } })
+      throw new NearfieldError('rate_limited', message, { details: { retryAfterMs: limits.sliceMs } })
     }
     await queue.opened()
     const nowMs = clock.now()
