@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Principal } from './access/principal.ts'
 import type { Chunk, ReadLine } from './batch-chunks.ts'
 import type { OutputLine } from './batch-output.ts'
-import type { IdempotencyKey } from './billing/reservation.ts'
+import { jobKey } from './billing/job-key.ts'
 import type { EmbedRequest } from './embedding/request.ts'
 import { NearfieldError, toNearfieldError } from './errors.ts'
 import { newId } from './ids.ts'
@@ -147,7 +146,7 @@ async function serveOnce(lines: readonly RunnableLine[], { batchId, principal, s
     // A batch costs half as it is, and would drive everybody else's vectors out.
     cache: 'off',
     tariff: 'batch',
-    idempotencyKey: keyOf([batchId, lines[0]?.number, lines.at(-1)?.number]),
+    idempotencyKey: jobKey(batchId, lines[0]?.number, lines.at(-1)?.number),
   }
   try {
     return await serveLines(
@@ -158,10 +157,4 @@ async function serveOnce(lines: readonly RunnableLine[], { batchId, principal, s
   } finally {
     clearTimeout(timer)
   }
-}
-
-/** The lines of a batch never change, so what stands for them also stands for what they ask for. */
-function keyOf(parts: readonly unknown[]): IdempotencyKey {
-  const digest = createHash('sha256').update(JSON.stringify(parts)).digest()
-  return { digest, fingerprint: digest }
 }

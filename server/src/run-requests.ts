@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { AccessManagement } from './access/access.ts'
+import { jobKey } from './billing/job-key.ts'
 import type { AsyncWire } from './dialects/async-wire.ts'
 import { NearfieldError, toNearfieldError } from './errors.ts'
 import { newId } from './ids.ts'
@@ -55,7 +55,7 @@ async function outcomeOf(
         principal,
         signal: patience.signal,
         deadlineMs: services.clock.monotonicMs() + deadlineMs,
-        idempotencyKey: keyOf(row.id),
+        idempotencyKey: jobKey('async', row.id),
         // It was counted when it was taken.
         counted: services.access.requestsLeft(principal),
       },
@@ -81,11 +81,4 @@ async function finish(row: RequestRow, outcome: Outcome, { jobs, services, limit
     jobs.queue.send('job-event', { eventId }, { within: tables }),
   )
   jobs.queue.wake('job-event')
-}
-
-function keyOf(requestId: string) {
-  const digest = createHash('sha256')
-    .update(JSON.stringify(['async', requestId]))
-    .digest()
-  return { digest, fingerprint: digest }
 }
