@@ -3,7 +3,7 @@ import type { NanoDollars } from '../money.ts'
 import type { Database, Statement, Tables } from '../storage/database.ts'
 import { batches, files, jobEvents } from '../storage/schema/jobs.ts'
 import type { Batch, BatchProblem, BatchState, BatchWireName } from './batches.ts'
-import { isFinished } from './batches.ts'
+import { isFinished, unfinishedStates } from './batches.ts'
 import type { JobEventType } from './events.ts'
 import type { PageWish } from './files.ts'
 
@@ -11,7 +11,6 @@ export type BatchRow = typeof batches.$inferSelect
 export type NewBatchRow = typeof batches.$inferInsert
 type NewFileRow = typeof files.$inferInsert
 
-const unfinished: BatchState[] = ['validating', 'in_progress', 'finalizing', 'cancelling']
 const running: BatchState[] = ['in_progress', 'cancelling']
 
 /** What a chunk adds to its batch. */
@@ -91,7 +90,7 @@ export class BatchStore {
   }
 
   async unfinished(accountId: string): Promise<number> {
-    const wanted = and(eq(batches.accountId, accountId), inArray(batches.state, unfinished))
+    const wanted = and(eq(batches.accountId, accountId), inArray(batches.state, [...unfinishedStates]))
     const [row] = await this.#database.run('count batches', (tables) =>
       tables.select({ count: sql<number>`count(*)::int` }).from(batches).where(wanted),
     )
@@ -195,7 +194,7 @@ export class BatchStore {
         ...{ state, finishedAt: new Date(atMs), errors: problems === undefined ? null : JSON.stringify(problems) },
         ...{ outputFileId: has(batch.outputFileId), errorFileId: has(batch.errorFileId) },
       }
-      const wanted = and(eq(batches.id, batch.id), inArray(batches.state, unfinished))
+      const wanted = and(eq(batches.id, batch.id), inArray(batches.state, [...unfinishedStates]))
       const ended = await tables.update(batches).set(change).where(wanted).returning({ id: batches.id })
       if (ended.length === 0) return false
       for (const { id, sha256 } of kept) {
@@ -223,14 +222,19 @@ export class BatchStore {
   /** Ids of all that are not finished, the oldest first. */
   async unfinishedIds(limit: number): Promise<string[]> {
     const rows = await this.#database.run('unfinished batches', (tables) =>
-      tables.select({ id: batches.id }).from(batches).where(inArray(batches.state, unfinished)).orderBy(batches.id).limit(limit),
+      tables
+        .select({ id: batches.id })
+        .from(batches)
+        .where(inArray(batches.state, [...unfinishedStates]))
+        .orderBy(batches.id)
+        .limit(limit),
     )
     return rows.map(({ id }) => id)
   }
 
   /** Ids of unfinished batches whose time was up some time ago: their job was lost. */
   async overdue(beforeMs: number, limit: number): Promise<string[]> {
-    const wanted = and(inArray(batches.state, unfinished), lt(batches.expiresAt, new Date(beforeMs)))
+    const wanted = and(inArray(batches.state, [...unfinishedStates]), lt(batches.expiresAt, new Date(beforeMs)))
     const rows = await this.#database.run('overdue batches', (tables) =>
       tables.select({ id: batches.id }).from(batches).where(wanted).limit(limit),
     )

@@ -85,7 +85,10 @@ export interface Batches {
   delete(accountId: string, batchId: string): Promise<void>
 }
 
+/** In which something still happens to a batch. */
+export const unfinishedStates: readonly BatchState[] = ['validating', 'in_progress', 'finalizing', 'cancelling']
+
 /** Whether nothing will happen to it any more. */
 export function isFinished({ state }: Pick<Batch, 'state'>): boolean {
-  return state === 'completed' || state === 'failed' || state === 'expired' || state === 'cancelled'
+  return !unfinishedStates.includes(state)
 }

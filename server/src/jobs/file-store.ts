@@ -1,6 +1,7 @@
-import { and, asc, desc, eq, gt, isNotNull, isNull, lt, lte, or, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, lt, lte, or, sql } from 'drizzle-orm'
 import type { Database, Statement, Tables } from '../storage/database.ts'
 import { batches, files } from '../storage/schema/jobs.ts'
+import { unfinishedStates } from './batches.ts'
 import type { PageWish, StoredFile } from './files.ts'
 
 export type FileRow = typeof files.$inferSelect
@@ -114,7 +115,7 @@ export class FileStore {
 
   /** Whether a batch that is not finished reads it or writes it. */
   async inUse(id: string): Promise<boolean> {
-    const unfinished = sql`${batches.state} in ('validating', 'in_progress', 'finalizing', 'cancelling')`
+    const unfinished = inArray(batches.state, [...unfinishedStates])
     const using = sql`(${batches.inputFileId} = ${id} or ${batches.outputFileId} = ${id} or ${batches.errorFileId} = ${id})`
     const rows = await this.#database.run('file in use', (tables) =>
       tables.select({ id: batches.id }).from(batches).where(and(unfinished, using)).limit(1),
