@@ -5,7 +5,12 @@ const charactersPerTurn = 8_192
 
 /** Counts what one request does on the thread, so that it lets others have it from time to time. */
 export class ThreadTurns {
+  readonly #charactersPerTurn: number
   #characters = 0
+
+  constructor(perTurn = charactersPerTurn) {
+    this.#charactersPerTurn = perTurn
+  }
 
   /**
    * Whether it is time to let others have the thread, now that so many characters more were worked on. Asked first and awaited only
@@ -13,7 +18,7 @@ export class ThreadTurns {
    */
   isOver(characters: number): boolean {
     this.#characters += characters
-    if (this.#characters <= charactersPerTurn) return false
+    if (this.#characters <= this.#charactersPerTurn) return false
     this.#characters = 0
     return true
   }

@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream'
-import { setImmediate } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { requireScope } from '../access/authorize.ts'
 import { batchIdOf, batchIds, batchPages, encodeOperation, inlineOperation, noSuchBatch } from '../dialects/gemini/batch-operation.ts'
@@ -10,6 +9,7 @@ import { requireEmpty } from '../dialects/gemini/proto-json.ts'
 import { jsonType } from '../dialects/json-reply.ts'
 import { ListCutter } from '../dialects/list-cutter.ts'
 import { withoutCollection } from '../dialects/model-name.ts'
+import { ThreadTurns } from '../embedding/thread-turns.ts'
 import { NearfieldError } from '../errors.ts'
 import type { Batch, Batches, NewBatch } from '../jobs/batches.ts'
 import type { Files } from '../jobs/files.ts'
@@ -80,14 +80,11 @@ async function readAsked({ config: { http, jobs } }: GeminiBatchesScope, request
   const cutter = new ListCutter(requestsDepth)
   for await (const piece of limitedBody(request.raw, jobs.batches.inlineBytesMax, patience)) cutter.push(piece)
   const reading = decodeCreateBatch(model, cutter.finish(), http.jsonDepthMax)
-  let bytesThisTurn = 0
+  const turns = new ThreadTurns(bytesPerTurn)
   for (;;) {
     const { value, done } = reading.next()
     if (done) return value
-    bytesThisTurn += value.length
-    if (bytesThisTurn < bytesPerTurn) continue
-    bytesThisTurn = 0
-    await setImmediate()
+    if (turns.isOver(value.length)) await turns.letOthers()
   }
 }
 
