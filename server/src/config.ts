@@ -74,9 +74,9 @@ export interface Config {
     readonly bulkPercentMin: number
     /** Bulk that got nothing for so long goes first once. */
     readonly bulkWaitMsMax: number
-    /** True starts one replica more when interactive work meets bulk work. */
+    /** True starts one replica more where both interactive and bulk work come. */
     readonly spareReplica: boolean
-    /** It is ended when that did not happen for so long. */
+    /** It is ended when it was not wanted for so long; so long after an interactive request another one is expected. */
     readonly spareIdleMs: number
     /** A sequence that failed for good is refused for so long without being run. */
     readonly quarantineMs: number

@@ -65,6 +65,7 @@ const limits: SchedulerLimits = {
   bulkWaitMsMax: 500,
   quarantineMs: 60_000,
   restartPauseMs: 5_000,
+  spareIdleMs: 60_000,
 }
 
 function sequence(name: number, tokens = 3): Int32Array {
@@ -123,6 +124,32 @@ describe('the scheduler', () => {
       }),
       { numRuns: 30 },
     )
+  })
+
+  it('has the spare started by bulk work that comes where interactive work was, before the two meet', async () => {
+    const runners = new HandRunners(1)
+    const clock = { ...systemClock, nowMs: 0, monotonicMs: () => clock.nowMs }
+    let wanted = 0
+    const spare = { ready: false, free: undefined, want: () => wanted++ }
+    const scheduler = new Scheduler(runners, limits, clock, { spare })
+    const ask = async (name: number, lane: Lane) => {
+      const outcome = scheduler.run([sequence(name)], {
+        accountId: 'acct',
+        lane,
+        signal: new AbortController().signal,
+        deadlineMs: clock.nowMs + 60_000,
+      })
+      await turn()
+      await answerAll(runners)
+      await outcome
+      return wanted
+    }
+    expect(await ask(1, 'bulk')).toBe(0)
+    expect(await ask(2, 'interactive')).toBe(0)
+    clock.nowMs = limits.spareIdleMs - 1
+    expect(await ask(3, 'bulk')).toBe(1)
+    clock.nowMs = limits.spareIdleMs
+    expect(await ask(4, 'bulk')).toBe(1)
   })
 
   it('keeps the order of arrival and the limits of a batch', async () => {

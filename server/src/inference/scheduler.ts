@@ -17,6 +17,8 @@ export interface SchedulerLimits extends AdmissionLimits, LaneLimits {
   readonly batchTokensAhead: number
   /** A sequence that failed for good is refused for so long without being run. */
   readonly quarantineMs: number
+  /** For so long after an interactive call another is expected: bulk work that comes then has the spare started beside it. */
+  readonly spareIdleMs: number
   /** How long the pool pauses when its replicas keep ending: callers are told to come back after that. */
   readonly restartPauseMs: number
 }
@@ -122,6 +124,9 @@ interface Job {
  * next batch into its pipe early only when that batch is worth running (`batchTokensAhead`): so the pipe is never dry
  * under load, and a few waiting texts become one batch instead of several. Work is cut evenly between the replicas that
  * have room.
+ *
+ * Interactive work that meets bulk work runs on the spare replica. Starting one takes longer than anybody should wait, so
+ * it is asked for when bulk work comes where interactive work was a while ago, and not only when the two have met.
  */
 export class Scheduler implements Embedder {
   readonly #pool: BatchRunners
@@ -195,6 +200,7 @@ export class Scheduler implements Embedder {
     const { accountId } = options
     this.#admission.admit({ accountId, lane, sequences: sequences.length, tokens, remainingMs }, this.#runningTokens)
     if (lane === 'interactive') this.#interactiveMs = arrivedMs
+    else if (arrivedMs - this.#interactiveMs < this.#limits.spareIdleMs) this.#spare?.want()
     return new Promise((resolve, reject) => {
       const job: Job = {
         arrivedMs,
