@@ -6,6 +6,7 @@ import type { Clock } from '../time.ts'
 import type { UpstreamLimits } from '../upstream-settings.ts'
 import { CallCounts } from './call-counts.ts'
 import type { Endpoint } from './endpoint.ts'
+import { GatherWindow } from './gather-window.ts'
 import { type CallUnderWay, PendingRequest, type WaitingText } from './pending-request.ts'
 import { UpstreamError } from './provider.ts'
 import { brokenOff, publicFailure, tooBusy } from './public-failure.ts'
@@ -58,6 +59,7 @@ interface Batch {
 export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
   readonly #options: UpstreamEmbedderOptions
   readonly #line: TextLine
+  readonly #window: GatherWindow
   readonly #budget: RetryBudget
   readonly #textsMax: number
   /** Before all that waits in the line. */
@@ -74,6 +76,7 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
   constructor(options: UpstreamEmbedderOptions) {
     this.#options = options
     this.#line = new TextLine(options.limits.bulkPercentMin)
+    this.#window = new GatherWindow(options.limits)
     this.#budget = new RetryBudget(options.limits)
     this.#textsMax = Math.min(...options.endpoints.map(({ provider }) => provider.textsMax))
   }
@@ -210,7 +213,8 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
     const isAlone = !this.#isShared && this.#options.endpoints.every(({ calls }) => calls === 0)
     if (this.#isFull() || (isDue && isAlone)) return 0
     if (isAlone) return limits.gatherMs === 0 ? 0 : soonMs
-    return Math.max(isDue ? 0 : 1, Math.min(newestMs + limits.gatherMs, oldestMs + limits.gatherMsMax) - nowMs)
+    if (isDue) return this.#window.leftMs(this.#line, nowMs)
+    return Math.max(1, Math.min(newestMs + limits.gatherMs, oldestMs + limits.gatherMsMax) - nowMs)
   }
 
   /** The one that may be called soonest; of several the one with the fewest calls, and rather not the one where it failed. */
