@@ -5,6 +5,7 @@
  * (b) the server over HTTP, 16 clients, one text a request; metering on, PGlite underneath
  * (c) the same in lists of 32; (b) and (c) also with a real Postgres underneath, which works on the same processors
  * (d) `@huggingface/transformers` feature extraction, as many processes, 8-bit weights, one text a call and lists of 32
+ * (e) the server's engine behind the barest HTTP server, without keys, money and limits: what HTTP takes of (a) by itself
  *
  * All in one run and in turns, so that a slower moment of the machine slows all of them; a ratio is taken within its turn,
  * and the median over the turns is printed. Options: --seconds S (3) a measurement, --rounds R (3), --lengths short,medium,long, --no-rival, --no-postgres.
@@ -19,6 +20,7 @@ import { allMiniLmL6V2 } from '../server/src/models/catalogue.ts'
 import { compileModel } from '../server/src/models/compile.ts'
 import { openModel } from '../server/src/models/open-model.ts'
 import { startPostgres } from '../server/test/postgres.ts'
+import { type BareServer, startBareServer } from './bare-server.ts'
 import { Ceiling } from './ceiling.ts'
 import { type LengthClass, lengthClasses, textsOf } from './corpus.ts'
 import { loadServer } from './http-load.ts'
@@ -55,6 +57,8 @@ interface Turn {
   readonly postgresList: number
   readonly rivalSingle: number
   readonly rivalList: number
+  readonly bareSingle: number
+  readonly bareList: number
 }
 
 const scratch = await mkdtemp(path.join(os.tmpdir(), 'nearfield-bench-'))
@@ -75,10 +79,11 @@ async function main(): Promise<void> {
   await using server = await startServer()
   await using onPostgres = await startOnPostgres()
   await using ceiling = await Ceiling.start(model.graphPath, replicas, threadsPerReplica)
+  await using bare = await startBareServer(scratch)
   await using rival = await startRival()
   const names = options.lengths.split(',')
   for (const lengthClass of lengthClasses.filter(({ name }) => names.includes(name)))
-    await measureClass(lengthClass, tokenize, { server, onPostgres }, ceiling, rival)
+    await measureClass(lengthClass, tokenize, { server, onPostgres, bare }, ceiling, rival)
 }
 
 /** A second server whose money lies in a real Postgres. */
@@ -101,10 +106,16 @@ async function startRival(): Promise<Rival | undefined> {
   }
 }
 
+interface Servers {
+  readonly server: RunningServer
+  readonly onPostgres: RunningServer | undefined
+  readonly bare: BareServer
+}
+
 async function measureClass(
   lengthClass: LengthClass,
   tokenize: (text: string) => number[],
-  { server, onPostgres }: { readonly server: RunningServer; readonly onPostgres: RunningServer | undefined },
+  { server, onPostgres, bare }: Servers,
   ceiling: Ceiling,
   rival: Rival | undefined,
 ): Promise<void> {
@@ -118,7 +129,9 @@ async function measureClass(
   )
   const load = { ...targetOf(server), connections: clients, seconds }
   const postgresLoad = onPostgres === undefined ? undefined : { ...load, ...targetOf(onPostgres) }
+  const bareLoad = { ...load, url: bare.url }
   await loadServer({ ...load, seconds: warmUpSeconds, bodies: singles })
+  await loadServer({ ...bareLoad, seconds: warmUpSeconds, bodies: singles })
   if (postgresLoad !== undefined) await loadServer({ ...postgresLoad, seconds: warmUpSeconds, bodies: singles })
   const batchSequences = await bestBatch(ceiling, sequences)
   const turns: Turn[] = []
@@ -129,6 +142,8 @@ async function measureClass(
     // Lists first: for a moment after single texts the server keeps itself free for more of them.
     const list = await loadServer({ ...load, connections: 4, bodies: lists })
     const single = await loadServer({ ...load, bodies: singles })
+    const bareList = await loadServer({ ...bareLoad, connections: 4, bodies: lists })
+    const bareSingle = await loadServer({ ...bareLoad, bodies: singles })
     const postgresList = postgresLoad && (await loadServer({ ...postgresLoad, connections: 4, bodies: lists }))
     const postgresSingle = postgresLoad && (await loadServer({ ...postgresLoad, bodies: singles }))
     turns.push({
@@ -139,6 +154,8 @@ async function measureClass(
       postgresSingle: postgresSingle?.requestsPerSecond ?? Number.NaN,
       postgresList: (postgresList?.requestsPerSecond ?? Number.NaN) * listLength,
       rivalSingle: (await rival?.measure({ texts, listLength: 1, seconds })) ?? Number.NaN,
+      bareSingle: bareSingle.requestsPerSecond,
+      bareList: bareList.requestsPerSecond * listLength,
       rivalList: (await rival?.measure({ texts, listLength, seconds })) ?? Number.NaN,
     })
     p50 = single.p50
@@ -163,6 +180,11 @@ async function measureClass(
       `  ratios: (b)/(d) one text ${rate((turn) => turn.single / turn.rivalSingle).toFixed(2)}, (c)/(d) lists ${rate((turn) => turn.list / turn.rivalList).toFixed(2)}`,
     )
   }
+  row('(e) barest HTTP server, one text', (turn) => turn.bareSingle)
+  row(`(e) barest HTTP server, lists of ${listLength}`, (turn) => turn.bareList)
+  say(
+    `  ratios: (b)/(e) one text ${rate((turn) => turn.single / turn.bareSingle).toFixed(2)}, (c)/(e) lists ${rate((turn) => turn.list / turn.bareList).toFixed(2)}`,
+  )
   say(`  (b) latency with ${clients} clients: p50 ${p50} ms, p99 ${p99} ms`)
   await measureLone(targetOf(server), singles, ceiling, sequences)
 }

@@ -2,7 +2,8 @@
  * `npm run bench:upstream`: what standing before an upstream costs, and saves.
  *
  * (a) single texts, many callers at once, before an upstream that takes a while: the calls that become of them, against the
- *     fewest there could be, and how long a text waits for its call; first without the HTTP server before it, then with it
+ *     fewest there could be, and how long a text waits for its call; first without the HTTP server before it, then with it,
+ *     and for comparison with a call for every text
  * (b) the whole gateway, with keys, credits and checks, before an upstream that answers at once, beside the barest proxy on
  *     Fastify that hands the same bytes on: p50, p95 and requests a second
  *
@@ -36,7 +37,7 @@ const model = 'text-embedding-3-small'
 const textsOfCall = 100
 
 await measureRoom(Number(options.texts), Number(options.callers), Number(options.delay))
-await measureCalls(Number(options.texts), Number(options.callers), Number(options.delay))
+for (const gathers of [true, false]) await measureCalls(Number(options.texts), Number(options.callers), Number(options.delay), gathers)
 await measureOverhead(Number(options.turns), Number(options.requests))
 
 /** The room alone: how calls are made of texts, without a request before each. */
@@ -65,9 +66,10 @@ async function measureRoom(texts: number, callers: number, delayMs: number): Pro
   say(`  wait for the call    p50 ${at(waits, 0.5)} ms, p95 ${at(waits, 0.95)} ms, p99 ${at(waits, 0.99)} ms`)
 }
 
-async function measureCalls(texts: number, callers: number, delayMs: number): Promise<void> {
+async function measureCalls(texts: number, callers: number, delayMs: number, gathers: boolean): Promise<void> {
   await using upstream = await startChild('upstream', String(delayMs))
-  await using gateway = await startGateway(upstream.url)
+  const callForEach = { NEARFIELD_UPSTREAM_BATCH_TEXTS_MAX: '1', NEARFIELD_UPSTREAM_CALLS_AT_ONCE_MAX: String(callers) }
+  await using gateway = await startGateway(upstream.url, gathers ? {} : callForEach)
   const agent = new Agent({ keepAlive: true, maxSockets: callers })
   await ask(gateway, agent, callers * 5, callers)
   await upstream.ask()
@@ -75,7 +77,7 @@ async function measureCalls(texts: number, callers: number, delayMs: number): Pr
   agent.destroy()
   const { calls } = (await upstream.ask()) as { calls: number }
   const fewest = Math.ceil(texts / textsOfCall)
-  say(`${texts} single texts, ${callers} callers, an upstream of ${delayMs} ms`)
+  say(`${texts} single texts, ${callers} callers, an upstream of ${delayMs} ms${gathers ? '' : ', a call for every text'}`)
   say(`  calls                ${calls}, the fewest are ${fewest}: ${(calls / fewest).toFixed(2)} times`)
   say(`  wait for the call    p50 ${at(waits, 0.5)} ms, p95 ${at(waits, 0.95)} ms, p99 ${at(waits, 0.99)} ms`)
   say(`  whole request        p50 ${at(totals, 0.5)} ms, p95 ${at(totals, 0.95)} ms`)
@@ -150,9 +152,9 @@ async function drive(server: { url: string; apiKey: string }, connections: numbe
   return { p50: Number(at(totals, 0.5, 2)), p95: Number(at(totals, 0.95, 2)), perSecond: (requests / elapsedMs) * 1_000 }
 }
 
-function startGateway(upstreamUrl: string) {
+function startGateway(upstreamUrl: string, environment: Readonly<Record<string, string>> = {}) {
   return startServer({
-    environment: { NEARFIELD_UPSTREAM_URL: `${upstreamUrl}/v1`, NEARFIELD_UPSTREAM_MODELS: model, NEARFIELD_REPLICAS: '1' },
+    environment: { NEARFIELD_UPSTREAM_URL: `${upstreamUrl}/v1`, NEARFIELD_UPSTREAM_MODELS: model, NEARFIELD_REPLICAS: '1', ...environment },
   })
 }
 
