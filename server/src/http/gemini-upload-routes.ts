@@ -18,12 +18,18 @@ interface UploadRoute {
 }
 type Request = FastifyRequest<UploadRoute>
 
+const statusHeader = 'x-goog-upload-status'
+
 /**
  * Google's uploads: a file is started, its bytes come in chunks, each of which may be sent again, and the last makes it whole. Or it
  * is the body of one call. A chunk says that it is JSON whatever it is, so bodies are read by the route. Every answer about an upload
  * says in `x-goog-upload-status` how it stands: without that header Google's client sends the same chunk again.
  */
 export async function geminiUploadRoutes(app: FastifyInstance, scope: GeminiFilesScope): Promise<void> {
+  // How it stands unless something better is known: an upload that began goes on, one that was refused is over.
+  app.addHook<UploadRoute>('onRequest', async ({ query }, reply) => {
+    reply.header(statusHeader, query.upload_id === undefined ? 'final' : 'active')
+  })
   authenticateFirst(app, scope.dialect, scope.services.access)
   app.addHook('onRequest', async (request) => requireScope(principalOf(request), 'embed'))
   app.addHook('onRequest', async ({ headers }) => {
@@ -67,7 +73,6 @@ class Upload {
   async answer(call: UploadCall, session: string): Promise<FastifyReply> {
     if (call.kind === 'start') return this.#start()
     if (call.kind === 'raw') return this.#raw()
-    this.#status('active')
     try {
       if (!fileIds.test(session)) throw new NearfieldError('not_found')
       if (call.kind === 'cancel') return await this.#cancel(session)
@@ -153,7 +158,7 @@ class Upload {
   }
 
   #status(status: 'active' | 'final' | 'cancelled'): FastifyReply {
-    return this.#reply.header('x-goog-upload-status', status)
+    return this.#reply.header(statusHeader, status)
   }
 
   #refused(thrown: unknown): unknown {

@@ -88,6 +88,22 @@ test('a file in two chunks has every field, and its bytes come back, under both 
   }
 })
 
+test('every answer says how the upload stands, a refusal too: over before it began, or still going on', async () => {
+  const refused = await Promise.all([
+    start({}, {}, { key: 'nf_live_wrong' }),
+    start({}, { 'x-goog-upload-protocol': 'multipart' }),
+    start({ mimeType: 1 }),
+    send('/upload/v1beta/files', { method: 'POST', headers: { 'x-goog-upload-protocol': 'raw' }, body: '', key: null }),
+  ])
+  for (const { status, uploadStatus } of refused) {
+    expect(status).toBeGreaterThanOrEqual(400)
+    expect(uploadStatus).toBe('final')
+  }
+  const url = await session()
+  expect(await chunk(url, 0, 'abc', 'upload', null)).toMatchObject({ status: 403, uploadStatus: 'active' })
+  expect(await chunk(url, 0, 'abc', last)).toMatchObject({ status: 200, uploadStatus: 'final' })
+})
+
 test('a chunk may be sent again, whole or overlapping, and so may the last one', async () => {
   const url = await session()
   await chunk(url, 0, 'abcd')
