@@ -13,6 +13,7 @@ import { listenControl } from './http/admin/control-socket.ts'
 import type { AdminServices, ServerStatus } from './http/admin/services.ts'
 import { createPublicApp } from './http/public-app.ts'
 import type { Engine } from './inference/engine.ts'
+import { registerJobMetrics } from './job-metrics.ts'
 import type { JobRooms } from './jobs/open-jobs.ts'
 import { openMetrics } from './metrics.ts'
 import { registerModelMetrics } from './model-metrics.ts'
@@ -103,6 +104,7 @@ export async function startServer(environment?: Environment, options: StartOptio
   }
   const services = servicesOf(ground, rooms, new RoutedModels(upstream, models))
   const jobs = opened.use(hostJobs(ground, rooms, services))
+  if (metrics !== undefined) await registerJobMetrics(metrics, jobs, clock)
   const { queue, events } = jobs
   const webhooks = opened.use(openWebhooks({ database: rooms.database, config, clock, queue, events, telemetry }))
   const presence = { url: null as string | null, draining: false, startedAtMs: clock.now() }

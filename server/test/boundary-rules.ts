@@ -84,6 +84,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'served-models.ts': [...ground, 'models/', 'inference/', 'serve.ts'],
   'metrics.ts': [...ground, ...settings],
   'upstream-metrics.ts': ['metrics.ts', 'upstream/'],
+  'job-metrics.ts': ['jobs/', 'metrics.ts', 'time.ts'],
   'model-metrics.ts': ['cache/', 'inference/', 'metrics.ts', 'served-models.ts'],
   'host-models.ts': ['*', '!http/', '!main.ts'],
   'align-model.ts': [...ground, ...settings, 'models/', 'upstream/', 'embedding/request.ts'],
@@ -114,7 +115,7 @@ const packageOwners: readonly { readonly name: RegExp; readonly owner: string; r
   { name: /^ajv$/, owner: 'dialects/', owns: (path) => path.startsWith('server/src/dialects/') },
   { name: /^pg-boss$/, owner: 'jobs/', owns: (path) => path.startsWith('server/src/jobs/') },
   { name: /^@redis\//, owner: 'cache/', owns: (path) => path.startsWith('server/src/cache/') },
-  { name: /^@prometheus-io\//, owner: 'the metrics files', owns: (path) => /\/(model-|upstream-)?metrics\.ts$/.test(path) },
+  { name: /^@prometheus-io\//, owner: 'the metrics files', owns: (path) => /\/(model-|upstream-|job-)?metrics\.ts$/.test(path) },
   { name: /^commander$/, owner: 'cli/', owns: (path) => path.startsWith('cli/') },
 ]
 

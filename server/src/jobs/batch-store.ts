@@ -34,6 +34,15 @@ export interface FilePiece {
   readonly content: Buffer
 }
 
+/** Unfinished batches in one state. */
+export interface BatchBacklog {
+  readonly state: BatchState
+  readonly jobs: number
+  /** Lines that were not answered yet, as far as they are counted. */
+  readonly lines: number
+  readonly oldestAt: Date
+}
+
 /** How a batch ends. */
 export interface BatchEnd {
   readonly state: 'completed' | 'failed' | 'expired' | 'cancelled'
@@ -220,6 +229,18 @@ export class BatchStore {
   }
 
   /** Ids of all that are not finished, the oldest first. */
+  /** What is still to be done, of all accounts. */
+  backlog(): Promise<BatchBacklog[]> {
+    const columns = {
+      state: batches.state,
+      jobs: sql<number>`count(*)::int`,
+      lines: sql<number>`coalesce(sum(${batches.linesTotal} - ${batches.linesCompleted} - ${batches.linesFailed}), 0)::int`,
+      oldestAt: sql<Date>`min(${batches.createdAt})`.mapWith(batches.createdAt),
+    }
+    const wanted = inArray(batches.state, [...unfinishedStates])
+    return this.#database.run('backlog of batches', (tables) => tables.select(columns).from(batches).where(wanted).groupBy(batches.state))
+  }
+
   async unfinishedIds(limit: number): Promise<string[]> {
     const rows = await this.#database.run('unfinished batches', (tables) =>
       tables

@@ -96,6 +96,23 @@ export class RequestStore {
     return rows.map(({ id }) => id)
   }
 
+  /** Requests that are still to be answered, of all accounts, by state. */
+  backlog(): Promise<{ state: AsyncRequestState; jobs: number; oldestAt: Date }[]> {
+    const columns = {
+      state: asyncRequests.state,
+      jobs: sql<number>`count(*)::int`,
+      oldestAt: sql<Date>`min(${asyncRequests.createdAt})`.mapWith(asyncRequests.createdAt),
+    }
+    return this.#database.run('backlog of requests', (tables) =>
+      tables
+        .select(columns)
+        .from(asyncRequests)
+        // In the words of its index, which holds these alone.
+        .where(sql`${asyncRequests.state} in ('QUEUED', 'PROCESSING')`)
+        .groupBy(asyncRequests.state),
+    )
+  }
+
   /** Counts one attempt. `undefined` when it is answered already, or has expired. */
   async begin(id: string, atMs: number): Promise<RequestRow | undefined> {
     const wanted = and(eq(asyncRequests.id, id), inArray(asyncRequests.state, open), gt(asyncRequests.expiresAt, sql`now()`))

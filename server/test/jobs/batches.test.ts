@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Embedder, EmbedOptions, EmbedOutcome } from '../../src/embedding/embedder.ts'
 import { type ErrorCode, NearfieldError } from '../../src/errors.ts'
 import { expectBooksToBalance, startTestServer, type TestServer } from '../harness.ts'
@@ -123,6 +123,29 @@ describe('a batch', () => {
     expect(charged.inputs).toBe(count(all, 'answered'))
     expect(result.request_counts).toEqual({ total: 1_000, completed: charged.inputs, failed: 0 })
     await expect(caller.cancel(result.id)).resolves.toMatchObject({ status: 'cancelled' })
+  })
+
+  test('is in the metrics while it is not finished, as are async requests, and then no more', async () => {
+    const figures = async () => {
+      const { text } = await server.get('/metrics')
+      return text.split('\n').filter((line) => /^nearfield_(unfinished|oldest)/.test(line))
+    }
+    const held = tap.hold()
+    const before = tap.calls
+    const id = await caller.start(linesOf(1_000))
+    await server.post({ input: 'later' }, { path: '/v2/gemini-embedding-001' })
+    await caller.until(id, () => tap.calls > before + 1)
+    const names = [
+      'nearfield_unfinished_jobs{kind="batch",state="in_progress"} 1',
+      'nearfield_unfinished_jobs{kind="request",state="PROCESSING"} 1',
+      'nearfield_unfinished_lines 1000',
+      expect.stringMatching(/^nearfield_oldest_job_seconds\{kind="batch",state="in_progress"\} \d+\.?\d*$/),
+      expect.stringMatching(/^nearfield_oldest_job_seconds\{kind="request",state="PROCESSING"\} \d+\.?\d*$/),
+    ]
+    await vi.waitFor(async () => expect(await figures()).toEqual(names), { timeout: 20_000 })
+    held.open()
+    await caller.finished(id)
+    await vi.waitFor(async () => expect(await figures()).toEqual(['nearfield_unfinished_lines 0']), { timeout: 20_000 })
   })
 
   test('whose time is up stops likewise', async () => {

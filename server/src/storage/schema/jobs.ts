@@ -130,7 +130,12 @@ export const asyncRequests = pgTable(
     inferMs: integer('infer_ms'),
     expiresAt: instant('expires_at').notNull(),
   },
-  (table) => [index('async_requests_expiry').on(table.expiresAt), index('async_requests_account').on(table.accountId)],
+  (table) => [
+    index('async_requests_expiry').on(table.expiresAt),
+    index('async_requests_account').on(table.accountId),
+    // Few of all that are kept are still to be answered.
+    index('async_requests_open').on(table.state).where(sql`state in ('QUEUED', 'PROCESSING')`),
+  ],
 )
 
 /** What happened to jobs, written together with it, for whoever wants to be told. */

@@ -1,0 +1,1 @@
+CREATE INDEX "async_requests_open" ON "async_requests" USING btree ("state") WHERE state in ('QUEUED', 'PROCESSING');
