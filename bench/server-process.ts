@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { serverEnvironment, serverNodeArguments } from '../scripts/server-process.mjs'
 
 const startTimeoutMs = 120_000
 
@@ -24,17 +25,22 @@ export interface ServerOptions {
 /** Starts the server as `npm start` does, on a fresh data folder with metering and PGlite, and reads its key from stdout. */
 export async function startServer({ environment = {}, nodeArguments = [], onError }: ServerOptions = {}): Promise<RunningServer> {
   const dataDirectory = await mkdtemp(path.join(os.tmpdir(), 'nearfield-bench-'))
-  const child = spawn(process.execPath, [...nodeArguments, path.join(import.meta.dirname, '../server/src/main.ts')], {
-    env: {
-      ...process.env,
-      PORT: '0',
-      NEARFIELD_DATA_DIR: dataDirectory,
-      NEARFIELD_LOG_LEVEL: 'warn',
-      NEARFIELD_CACHE_BYTES_MAX: '0',
-      ...environment,
+  const child = spawn(
+    process.execPath,
+    [...serverNodeArguments, ...nodeArguments, path.join(import.meta.dirname, '../server/src/main.ts')],
+    {
+      env: {
+        ...serverEnvironment,
+        ...process.env,
+        PORT: '0',
+        NEARFIELD_DATA_DIR: dataDirectory,
+        NEARFIELD_LOG_LEVEL: 'warn',
+        NEARFIELD_CACHE_BYTES_MAX: '0',
+        ...environment,
+      },
+      stdio: ['ignore', 'pipe', onError === undefined ? 'inherit' : 'pipe'],
     },
-    stdio: ['ignore', 'pipe', onError === undefined ? 'inherit' : 'pipe'],
-  })
+  )
   if (onError !== undefined) child.stderr?.setEncoding('utf8').on('data', onError)
   const { url, apiKey } = await readAnnouncement(child)
   return {

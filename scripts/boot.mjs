@@ -17,6 +17,7 @@ import { withLock } from './boot-lock.mjs'
 import { BootError, root, runForeground, say, seconds, stopwatch } from './boot-process.mjs'
 import { installRuntime, pinnedVersion, runtimeEnvironment, runtimePath } from './boot-runtime.mjs'
 import { runTests } from './boot-test.mjs'
+import { serverEnvironment, serverNodeArguments } from './server-process.mjs'
 
 const hostNodeMin = 18
 
@@ -37,16 +38,18 @@ async function main() {
     throw new BootError(`Node ${process.version} is too old to start with; ${hostNodeMin} or newer is needed.`, 'node --version')
   }
   const node = (...arguments_) => runForeground(runtimePath, arguments_, { env: runtimeEnvironment() })
+  const server = (...arguments_) =>
+    runForeground(runtimePath, [...serverNodeArguments, ...arguments_], { env: { ...serverEnvironment, ...runtimeEnvironment() } })
   switch (command) {
     case 'setup':
       await prepare('everything')
       return 0
     case 'start':
       await prepare('serving')
-      return node('--import', './scripts/quick-imports.mjs', 'server/src/main.ts', ...rest)
+      return server('--import', './scripts/quick-imports.mjs', 'server/src/main.ts', ...rest)
     case 'nearfield':
       await prepare('serving')
-      return node('cli/bin/nearfield.mjs', ...rest)
+      return server('cli/bin/nearfield.mjs', ...rest)
     case 'bench':
     case 'align':
     case 'lanes':

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
+import { serverEnvironment, serverNodeArguments } from '../../scripts/server-process.mjs'
 import { shareCompiledModels } from './shared-models.ts'
 
 /** The server as `npm start` runs it: a process of its own. */
@@ -16,13 +17,14 @@ export interface ServerProcess extends AsyncDisposable {
 
 const root = path.resolve(import.meta.dirname, '../..')
 /** As `npm start` does it. */
-const command = ['--import', path.join(root, 'scripts/quick-imports.mjs'), path.join(root, 'server/src/main.ts')]
+const command = [...serverNodeArguments, '--import', path.join(root, 'scripts/quick-imports.mjs'), path.join(root, 'server/src/main.ts')]
 const compiledCode = path.join(root, '.cache/compiled')
 
 export async function spawnServer(dataDirectory: string, environment: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
   await shareCompiledModels(dataDirectory)
   const child = spawn(process.execPath, command, {
     env: {
+      ...serverEnvironment,
       PATH: process.env.PATH ?? '',
       NODE_COMPILE_CACHE: compiledCode,
       PORT: '0',
