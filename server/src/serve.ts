@@ -2,7 +2,6 @@ import type { Access, RateLimitState } from './access/access.ts'
 import type { Principal } from './access/principal.ts'
 import { costOf, type Tariff } from './billing/price.ts'
 import type { Billing, Charge, IdempotencyKey, Receipt } from './billing/reservation.ts'
-import { unlessAborted } from './billing/unless-aborted.ts'
 import { cachedTokens } from './cache/cached-tokens.ts'
 import { runUnknown } from './cache/run-unknown.ts'
 import type { CacheUse, VectorCache } from './cache/vector-cache.ts'
@@ -16,6 +15,7 @@ import { NearfieldError } from './errors.ts'
 import type { Deployment } from './models/model.ts'
 import type { NanoDollars } from './money.ts'
 import type { Clock } from './time.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 /** Everything one request needs. Rooms are handed in, so a test may hand in others. */
 export interface Services {

@@ -1,11 +1,11 @@
 import type { Config } from '../config.ts'
 import { NearfieldError } from '../errors.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 import { HeldReservation } from './held-reservation.ts'
 import { KeyedReservation, requireSameRequest } from './keyed-reservation.ts'
 import type { ChargeKey, Reservation } from './reservation.ts'
 import type { Settler } from './settler.ts'
 import type { AccountCharge, BillingStore } from './store.ts'
-import { unlessAborted } from './unless-aborted.ts'
 
 interface Running {
   readonly fingerprint: Buffer
