@@ -35,7 +35,7 @@ export function runRequests(surroundings: RequestSurroundings): void {
 async function outcomeOf(
   row: RequestRow,
   stopping: AbortSignal,
-  { services, access, wire, limits }: RequestSurroundings,
+  { jobs, services, access, wire, limits }: RequestSurroundings,
 ): Promise<Outcome> {
   const { attemptsMax, deadlineMs } = limits.requests
   // It counts as begun before it is, so one that kills its server comes to an end, too.
@@ -66,6 +66,10 @@ async function outcomeOf(
     return { state: 'COMPLETED', output: call.output(answer), cost, remaining, inferMs: Math.round(timings.inferMs) }
   } catch (thrown) {
     const error = toNearfieldError(thrown)
+    if (error.retryable && stopping.aborted) {
+      await jobs.requestStore.handBack(row.id)
+      throw error
+    }
     if (error.retryable && row.attempts < attemptsMax) throw error
     return { state: 'FAILED', error: wire.failure(error) }
   } finally {

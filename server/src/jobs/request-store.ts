@@ -121,6 +121,13 @@ export class RequestStore {
     return (await this.#database.run('begin request', (tables) => tables.update(asyncRequests).set(change).where(wanted).returning()))[0]
   }
 
+  /** Takes back what `begin` counted: it was given up through no fault of its own. */
+  async handBack(id: string): Promise<void> {
+    const wanted = and(eq(asyncRequests.id, id), eq(asyncRequests.state, 'PROCESSING'))
+    const change = { state: 'QUEUED' as const, attempts: sql`${asyncRequests.attempts} - 1` }
+    await this.#database.run('hand request back', (tables) => tables.update(asyncRequests).set(change).where(wanted))
+  }
+
   /** `within` is called in the transaction that ends it, and only when it was not over already. */
   async end(
     id: string,
