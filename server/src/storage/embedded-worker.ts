@@ -1,4 +1,6 @@
 import { createServer, type Socket } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import type { EmbeddedWorkerData, EmbeddedWorkerMessage } from './embedded-database.ts'
@@ -18,6 +20,8 @@ const buffers = ['-c', `shared_buffers=${Math.floor(bufferBytes / 1024)}kB`]
 const database = await PGlite.create({ dataDir: folder, startParams: [...PGlite.defaultStartParams, ...buffers] })
 // What database.ts asks of Postgres by connection options, which PGlite does not read.
 const newSession = ['ROLLBACK', 'DISCARD ALL', 'SET plan_cache_mode = force_generic_plan']
+/** By then the first requests, which should not wait for it, have been answered. */
+const collectGarbageAfterMs = 5_000
 const waiting: Socket[] = []
 let current: Socket | undefined
 let written = false
@@ -31,6 +35,7 @@ const server = createServer((socket) => {
   serveNext()
 })
 server.listen(socketPath, () => say({ kind: 'ready' }))
+setTimeout(collectGarbage, collectGarbageAfterMs).unref()
 
 port.on('message', (message: 'ping' | 'stop') => {
   if (message === 'ping') say({ kind: 'pong' })
@@ -63,6 +68,15 @@ function serveNext(): void {
 
 function cleanSession(): void {
   for (const text of newSession) database.execProtocolRawSync(simpleQuery(text))
+}
+
+/**
+ * What unpacking and compiling PGlite left behind is a quarter of a gigabyte, and in this quiet thread V8 would not come to
+ * collect it for minutes.
+ */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
 }
 
 function checkpoint(): void {
