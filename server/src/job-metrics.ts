@@ -40,8 +40,11 @@ export async function registerJobMetrics(
     ({ kind, state, jobs }) => unfinished.set({ kind, state }, jobs),
   )
   const lines = gauge('unfinished_lines', 'Lines of batches that are not answered.', [], ({ lines: more }) => lines.inc(more))
-  const oldest = gauge('oldest_job_seconds', 'Since the oldest of them was handed in.', ['kind', 'state'], ({ kind, state, oldestAt }) =>
-    oldest.set({ kind, state }, Math.max(0, clock.now() - oldestAt.getTime()) / 1_000),
+  const oldest = gauge(
+    'oldest_job_seconds',
+    'How long ago the oldest unfinished job was handed in.',
+    ['kind', 'state'],
+    ({ kind, state, oldestAt }) => oldest.set({ kind, state }, Math.max(0, clock.now() - oldestAt.getTime()) / 1_000),
   )
 }
 
