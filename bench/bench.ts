@@ -154,9 +154,9 @@ async function measureClass(
       postgresSingle: postgresSingle?.requestsPerSecond ?? Number.NaN,
       postgresList: (postgresList?.requestsPerSecond ?? Number.NaN) * listLength,
       rivalSingle: (await rival?.measure({ texts, listLength: 1, seconds })) ?? Number.NaN,
+      rivalList: (await rival?.measure({ texts, listLength, seconds })) ?? Number.NaN,
       bareSingle: bareSingle.requestsPerSecond,
       bareList: bareList.requestsPerSecond * listLength,
-      rivalList: (await rival?.measure({ texts, listLength, seconds })) ?? Number.NaN,
     })
     p50 = single.p50
     p99 = single.p99

@@ -33,13 +33,14 @@ export class GatherWindow {
 
   /** Milliseconds from now until it is to be asked again; 0 when the call leaves. */
   leftMs(waiting: Waiting, nowMs: number): number {
-    const leftMs = this.#endMs(waiting, 1) - nowMs
+    const leftMs = this.endMs(waiting) - nowMs
     if (leftMs > 0) return leftMs
-    const leftBusyMs = this.#endMs(waiting, busyTimes) - nowMs
+    const leftBusyMs = this.endMs(waiting, busyTimes) - nowMs
     return leftBusyMs > 0 && this.#isBusy() ? Math.min(leftBusyMs, this.#limits.gatherMs) : 0
   }
 
-  #endMs({ newestMs, oldestMs }: Waiting, times: number): number {
+  /** When the wait is over on a thread that has time to spare, or after so many times that. */
+  endMs({ newestMs, oldestMs }: Waiting, times = 1): number {
     const { gatherMs, gatherMsMax } = this.#limits
     return Math.min(newestMs + times * gatherMs, oldestMs + times * gatherMsMax)
   }

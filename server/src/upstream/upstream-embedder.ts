@@ -207,14 +207,13 @@ export class UpstreamEmbedder implements Embedder<WholeText>, Disposable {
    * the other, alone, does not wait.
    */
   #gatherMs(nowMs: number, isDue: boolean): number | undefined {
-    const { length, newestMs, oldestMs } = this.#line
+    const { length } = this.#line
     const { limits } = this.#options
     if (length === 0) return undefined
     const isAlone = !this.#isShared && this.#options.endpoints.every(({ calls }) => calls === 0)
     if (this.#isFull() || (isDue && isAlone)) return 0
     if (isAlone) return limits.gatherMs === 0 ? 0 : soonMs
-    if (isDue) return this.#window.leftMs(this.#line, nowMs)
-    return Math.max(1, Math.min(newestMs + limits.gatherMs, oldestMs + limits.gatherMsMax) - nowMs)
+    return isDue ? this.#window.leftMs(this.#line, nowMs) : Math.max(1, this.#window.endMs(this.#line) - nowMs)
   }
 
   /** The one that may be called soonest; of several the one with the fewest calls, and rather not the one where it failed. */
