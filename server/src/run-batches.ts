@@ -91,7 +91,7 @@ class BatchSlice {
   async #validate(): Promise<void> {
     const { jobs, services, limits, telemetry } = this.#surroundings
     const { id, accountId, inputFileId, deployment } = this.#row
-    const content = jobs.files.read(accountId, inputFileId)
+    const content = jobs.files.read(await jobs.files.find(accountId, inputFileId))
     const report = await reportOn(content, this.#wire, deployment ?? undefined, limits.batches)
     const problems = [...report.problems, ...(await this.#problemsOfModel(report.deployment))]
     telemetry.log.info({ batch: id, lines: report.lines, problems: problems.length }, 'batch validated')
@@ -162,7 +162,7 @@ class BatchSlice {
     const { jobs, limits } = this.#surroundings
     const { accountId, inputFileId, deployment } = this.#row
     const { lineBytesMax } = limits.batches
-    const content = jobs.files.read(accountId, inputFileId, start.byte)
+    const content = jobs.files.read(await jobs.files.find(accountId, inputFileId), start.byte)
     for await (const line of linesOf(content, start, lineBytesMax)) yield readLine(line, this.#wire, deployment ?? undefined, lineBytesMax)
   }
 

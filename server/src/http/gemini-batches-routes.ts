@@ -12,7 +12,7 @@ import { withoutCollection } from '../dialects/model-name.ts'
 import { ThreadTurns } from '../embedding/thread-turns.ts'
 import { NearfieldError } from '../errors.ts'
 import type { Batch, Batches, NewBatch } from '../jobs/batches.ts'
-import type { Files } from '../jobs/files.ts'
+import type { Files, StoredFile } from '../jobs/files.ts'
 import type { Services } from '../serve.ts'
 import { limitedBody } from './arriving-body.ts'
 import { authenticateFirst, principalOf } from './authenticated.ts'
@@ -136,20 +136,15 @@ function readingRoutes(app: FastifyInstance, { files, batches }: GeminiBatchesSc
 
 /** With its answers, where these go there; `undefined` where they do not, or have expired. */
 async function sendInline(files: Files, batch: Batch, reply: FastifyReply): Promise<FastifyReply | undefined> {
-  const { accountId, outputFileId: id, inline } = batch
-  if (!inline || id === undefined || !(await exists(files, accountId, id))) return undefined
-  const pieces = inlineOperation(batch, () => files.read(accountId, id))
+  const output = batch.inline ? await outputOf(files, batch) : undefined
+  if (output === undefined) return undefined
+  const pieces = inlineOperation(batch, () => files.read(output))
   return reply.header('content-type', jsonType).send(Readable.from(pieces, { objectMode: false }))
 }
 
-async function exists(files: Files, accountId: string, id: string): Promise<boolean> {
-  return files.find(accountId, id).then(
-    () => true,
-    (thrown: unknown) => {
-      if (isNotFound(thrown)) return false
-      throw thrown
-    },
-  )
+async function outputOf(files: Files, { accountId, outputFileId }: Batch): Promise<StoredFile | undefined> {
+  if (outputFileId === undefined) return undefined
+  return files.find(accountId, outputFileId).catch(unlessNotFound)
 }
 
 function endingRoutes(app: FastifyInstance, { files, batches }: GeminiBatchesScope, version: GeminiVersion): void {
@@ -200,8 +195,9 @@ function isNotFound(thrown: unknown): boolean {
   return thrown instanceof NearfieldError && thrown.code === 'not_found'
 }
 
-function unlessNotFound(thrown: unknown): void {
+function unlessNotFound(thrown: unknown): undefined {
   if (!isNotFound(thrown)) throw thrown
+  return undefined
 }
 
 function note(request: FastifyRequest, { accountId, id, state }: Batch): void {

@@ -46,9 +46,13 @@ export async function geminiFilesRoutes(app: FastifyInstance, { dialect, service
 
     const download = besideOpenAi(version, downloadSchema)
     app.get<FileRoute>(`/${version}/files/:id(.+)::download`, download, async (request, reply) => {
-      const { accountId, id, bytes } = await findGoogleFile(files, accountOf(request), request.params.id)
-      const headers = { 'content-type': 'application/octet-stream', 'content-length': String(bytes), 'x-content-type-options': 'nosniff' }
-      return reply.headers(headers).send(Readable.from(files.read(accountId, id), { objectMode: false }))
+      const file = await findGoogleFile(files, accountOf(request), request.params.id)
+      const headers = {
+        'content-type': 'application/octet-stream',
+        'content-length': String(file.bytes),
+        'x-content-type-options': 'nosniff',
+      }
+      return reply.headers(headers).send(Readable.from(files.read(file), { objectMode: false }))
     })
 
     const deletion = { ...besideOpenAi(version, deleteFileSchema), config: { body: 'none' as const } }

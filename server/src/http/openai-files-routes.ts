@@ -57,7 +57,7 @@ export async function openAiFilesRoutes(app: FastifyInstance, scope: OpenAiFiles
     routes.get(`${base}/files/:id/content`, besideGoogle(base, fileContentSchema), async (request, reply) => {
       const file = await findFile(files, accountOf(request), request.params.id)
       reply.headers(contentHeaders(file))
-      return reply.send(Readable.from(files.read(file.accountId, file.id), { objectMode: false }))
+      return reply.send(Readable.from(files.read(file), { objectMode: false }))
     })
 
     routes.delete(`${base}/files/:id`, besideGoogle(base, deleteFileSchema), async (request) => {

@@ -86,8 +86,11 @@ export interface Files {
   find(accountId: string, fileId: string): Promise<StoredFile>
   /** Complete files that are not hidden. */
   list(accountId: string, wish: PageWish & { readonly purpose?: string | undefined }): Promise<Page<StoredFile>>
-  /** The bytes of a complete file from position `from` on, piece by piece. @throws NearfieldError `not_found` before the first piece, `unavailable` */
-  read(accountId: string, fileId: string, from?: number): AsyncIterable<Buffer>
+  /**
+   * The bytes of a file that was found, from position `from` on, piece by piece. Once deleted it can be read until the sweeper comes.
+   * @throws NearfieldError `not_found` when that came before the end, `unavailable`
+   */
+  read(file: StoredFile, from?: number): AsyncIterable<Buffer>
   /** Also one that is not complete. @throws NearfieldError `not_found`, `state_conflict` while a batch reads it */
   delete(accountId: string, fileId: string): Promise<void>
 }

@@ -108,9 +108,13 @@ export class StoredFiles implements Files {
     return { entries: rows.slice(0, wish.limit).map(storedFile), more: rows.length > wish.limit }
   }
 
-  async *read(accountId: string, fileId: string, from = 0): AsyncIterable<Buffer> {
-    await this.find(accountId, fileId)
-    yield* this.#pieces(fileId, from)
+  async *read({ id, bytes }: StoredFile, from = 0): AsyncIterable<Buffer> {
+    let position = from
+    for await (const piece of this.#pieces(id, from)) {
+      yield piece
+      position += piece.length
+    }
+    if (position < bytes) throw notFound(id)
   }
 
   async delete(accountId: string, fileId: string): Promise<void> {

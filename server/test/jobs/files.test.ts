@@ -21,7 +21,7 @@ async function* content(...parts: (Uint8Array | string)[]): AsyncIterable<Uint8A
 
 async function read(files: StoredFiles, accountId: string, id: string, from?: number): Promise<Buffer> {
   const pieces: Buffer[] = []
-  for await (const piece of files.read(accountId, id, from)) pieces.push(piece)
+  for await (const piece of files.read(await files.find(accountId, id), from)) pieces.push(piece)
   return Buffer.concat(pieces)
 }
 
@@ -101,6 +101,24 @@ describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
       text: `select count(distinct files.id)::int as files, count(start)::int as pieces from files left join file_pieces on file_id = id where account_id = $1`,
     }
     expect(await database.query(pieces, [owner])).toEqual([{ files: 0, pieces: 0 }])
+  })
+
+  test('a file deleted while it is read is read to its end, or not to any end', async () => {
+    const bytes = Buffer.alloc(1_000, 'x')
+    const stored = await files.store(accountId, newFile, content(bytes))
+    const read = async (meanwhile: () => Promise<unknown>) => {
+      let length = 0
+      for await (const piece of files.read(stored)) {
+        if (length === 0) await meanwhile()
+        length += piece.length
+      }
+      return length
+    }
+    expect(await read(() => files.delete(accountId, stored.id))).toBe(bytes.length)
+    const sweep = async () => {
+      while ((await new FileStore(database).deleteExpired(500)) > 0);
+    }
+    await expect(read(sweep)).rejects.toMatchObject({ code: 'not_found' })
   })
 
   test("nobody finds, reads, adds to or deletes another account's file", async () => {
