@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm'
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import type { EmbeddedWorkerData, EmbeddedWorkerMessage } from './embedded-database.ts'
+import { runMessages, simpleQuery } from './run-messages.ts'
 import { WireSession } from './wire-session.ts'
 
 // The thread of the embedded database: PGlite behind a unix socket that speaks Postgres' own protocol, so that
@@ -60,14 +61,16 @@ function serveNext(): void {
       else {
         if (request.kind === 'startup') cleanSession()
         written = true
-        socket.write(database.execProtocolRawSync(request.bytes))
+        socket.cork()
+        for (const piece of runMessages(database, request.bytes)) socket.write(piece)
+        socket.uncork()
       }
     }
   })
 }
 
 function cleanSession(): void {
-  for (const text of newSession) database.execProtocolRawSync(simpleQuery(text))
+  for (const text of newSession) runMessages(database, simpleQuery(text))
 }
 
 /**
@@ -81,16 +84,8 @@ function collectGarbage(): void {
 
 function checkpoint(): void {
   if (!written || database.isInTransaction()) return
-  database.execProtocolRawSync(simpleQuery('CHECKPOINT'))
+  runMessages(database, simpleQuery('CHECKPOINT'))
   written = false
-}
-
-function simpleQuery(text: string): Uint8Array {
-  const message = Buffer.alloc(text.length + 6)
-  message.write('Q')
-  message.writeInt32BE(text.length + 5, 1)
-  message.write(text, 5)
-  return message
 }
 
 async function stop(): Promise<void> {
