@@ -20,8 +20,8 @@ import { allMiniLmL6V2 } from '../server/src/models/catalogue.ts'
 import { compileModel } from '../server/src/models/compile.ts'
 import { openModel } from '../server/src/models/open-model.ts'
 import { startPostgres } from '../server/test/postgres.ts'
-import { type BareServer, startBareServer } from './bare-server.ts'
 import { Ceiling } from './ceiling.ts'
+import { ChildProgram } from './child-program.ts'
 import { type LengthClass, lengthClasses, textsOf } from './corpus.ts'
 import { loadServer } from './http-load.ts'
 import { loneRequests, median } from './lone-requests.ts'
@@ -79,7 +79,7 @@ async function main(): Promise<void> {
   await using server = await startServer()
   await using onPostgres = await startOnPostgres()
   await using ceiling = await Ceiling.start(model.graphPath, replicas, threadsPerReplica)
-  await using bare = await startBareServer(scratch)
+  await using bare = await ChildProgram.start('bare-server-process.ts', [scratch])
   await using rival = await startRival()
   const names = options.lengths.split(',')
   for (const lengthClass of lengthClasses.filter(({ name }) => names.includes(name)))
@@ -109,7 +109,8 @@ async function startRival(): Promise<Rival | undefined> {
 interface Servers {
   readonly server: RunningServer
   readonly onPostgres: RunningServer | undefined
-  readonly bare: BareServer
+  /** The engine behind the barest HTTP server: what carrying texts and vectors over HTTP takes by itself. */
+  readonly bare: ChildProgram
 }
 
 async function measureClass(

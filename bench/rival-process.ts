@@ -45,4 +45,5 @@ process.on('message', async ({ texts, listLength, seconds }: RivalTask) => {
   const report: RivalReport = { texts: done, elapsedMs: performance.now() - started }
   process.send?.(report)
 })
+process.on('disconnect', () => process.exit(0))
 process.send?.('ready')

@@ -1,22 +1,21 @@
-import { type ChildProcess, execFile, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { allMiniLmL6V2 } from '../server/src/models/catalogue.ts'
 import { openModelFiles } from '../server/src/models/model-store.ts'
-import { nextMessage } from './child-message.ts'
+import { ChildProgram } from './child-program.ts'
 import { writeRivalModel } from './rival-graph.ts'
 import type { RivalReport, RivalTask } from './rival-process.ts'
 
 /** Several processes of `@huggingface/transformers`, as many as the server has replicas, each with one thread. */
 export class Rival implements AsyncDisposable {
-  readonly #processes: readonly ChildProcess[]
+  readonly #programs: readonly ChildProgram[]
   readonly #folder: string
 
-  private constructor(processes: readonly ChildProcess[], folder: string) {
-    this.#processes = processes
+  private constructor(programs: readonly ChildProgram[], folder: string) {
+    this.#programs = programs
     this.#folder = folder
   }
 
@@ -25,25 +24,18 @@ export class Rival implements AsyncDisposable {
     await install()
     const folder = await mkdtemp(path.join(os.tmpdir(), 'nearfield-rival-'))
     const model = process.env.NEARFIELD_BENCH_RIVAL_MODEL ?? (await writeModel(path.join(folder, 'model')))
-    const processes = Array.from({ length: count }, () => fork(path.join(import.meta.dirname, 'rival-process.ts'), [model]))
-    await Promise.all(processes.map(nextMessage))
-    return new Rival(processes, folder)
+    const start = () => ChildProgram.start('rival-process.ts', [model])
+    return new Rival(await Promise.all(Array.from({ length: count }, start)), folder)
   }
 
   /** Texts per second of all processes together. */
   async measure(task: RivalTask): Promise<number> {
-    const reports = await Promise.all(
-      this.#processes.map((child) => {
-        child.send(task)
-        return nextMessage(child) as Promise<RivalReport>
-      }),
-    )
+    const reports = await Promise.all(this.#programs.map((program) => program.ask<RivalReport>(task)))
     return reports.reduce((sum, report) => sum + (report.texts / report.elapsedMs) * 1_000, 0)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.#processes) child.kill('SIGKILL')
-    await Promise.all(this.#processes.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit')))
+    for (const program of this.#programs) await program[Symbol.asyncDispose]()
     await rm(this.#folder, { recursive: true, force: true })
   }
 }

@@ -15,6 +15,7 @@ const vector = JSON.stringify(
   Array.from({ length: dimensions }, (_, index) => Math.fround(Math.sin(index + 1) / Math.sqrt(dimensions / 2))),
 )
 
+process.on('disconnect', () => process.exit(0))
 if (role === 'upstream') await serveVectors(Number(argument))
 else await serveProxy(argument)
 

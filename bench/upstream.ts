@@ -10,9 +10,7 @@
  * In (b) the two run in turns and the medians over the turns are printed, so that a slower moment of the machine slows both.
  * Options: --texts N (10000), --callers N (200), --delay MS (50) of the upstream in (a), --turns N (3), --requests N (3000) of a turn in (b).
  */
-import { fork } from 'node:child_process'
 import { Agent, request } from 'node:http'
-import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { createTelemetry } from '../server/src/telemetry.ts'
 import { systemClock } from '../server/src/time.ts'
@@ -20,7 +18,7 @@ import { Endpoint } from '../server/src/upstream/endpoint.ts'
 import { openAiProvider } from '../server/src/upstream/openai-provider.ts'
 import { UpstreamEmbedder } from '../server/src/upstream/upstream-embedder.ts'
 import { readUpstreamSettings } from '../server/src/upstream-settings.ts'
-import { nextMessage } from './child-message.ts'
+import { ChildProgram } from './child-program.ts'
 import { median } from './lone-requests.ts'
 import { startServer } from './server-process.ts'
 
@@ -59,7 +57,7 @@ async function measureRoom(texts: number, callers: number, delayMs: number): Pro
       while (next < texts) waits.push((await embedder.run([{ text: `text ${next++}` }], patience)).queueMs)
     }),
   )
-  const { calls } = (await upstream.ask()) as { calls: number }
+  const { calls } = await upstream.ask<{ calls: number }>('calls')
   const fewest = Math.ceil(texts / textsOfCall)
   say(`${texts} single texts, ${callers} callers without HTTP before them, an upstream of ${delayMs} ms`)
   say(`  calls                ${calls}, the fewest are ${fewest}: ${(calls / fewest).toFixed(2)} times`)
@@ -72,10 +70,10 @@ async function measureCalls(texts: number, callers: number, delayMs: number, gat
   await using gateway = await startGateway(upstream.url, gathers ? {} : callForEach)
   const agent = new Agent({ keepAlive: true, maxSockets: callers })
   await ask(gateway, agent, callers * 5, callers)
-  await upstream.ask()
+  await upstream.ask('calls')
   const { waits, totals, elapsedMs } = await ask(gateway, agent, texts, callers)
   agent.destroy()
-  const { calls } = (await upstream.ask()) as { calls: number }
+  const { calls } = await upstream.ask<{ calls: number }>('calls')
   const fewest = Math.ceil(texts / textsOfCall)
   say(`${texts} single texts, ${callers} callers, an upstream of ${delayMs} ms${gathers ? '' : ', a call for every text'}`)
   say(`  calls                ${calls}, the fewest are ${fewest}: ${(calls / fewest).toFixed(2)} times`)
@@ -158,17 +156,8 @@ function startGateway(upstreamUrl: string, environment: Readonly<Record<string, 
   })
 }
 
-async function startChild(role: string, argument: string) {
-  const child = fork(path.join(import.meta.dirname, 'upstream-process.ts'), [role, argument])
-  const { port } = (await nextMessage(child)) as { port: number }
-  return {
-    url: `http://127.0.0.1:${port}`,
-    async ask(): Promise<unknown> {
-      child.send('calls')
-      return nextMessage(child)
-    },
-    [Symbol.asyncDispose]: async () => void child.kill(),
-  }
+function startChild(role: string, argument: string): Promise<ChildProgram> {
+  return ChildProgram.start('upstream-process.ts', [role, argument])
 }
 
 function at(values: readonly number[], part: number, places = 1): string {
