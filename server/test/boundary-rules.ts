@@ -15,7 +15,7 @@ interface Import {
 }
 
 const roomsOfDomain = ['models', 'access', 'billing', 'jobs', 'webhooks', 'cache']
-const ground = ['errors.ts', 'ids.ts', 'money.ts', 'time.ts', 'unless-aborted.ts']
+const ground = ['errors.ts', 'ids.ts', 'money.ts', 'page.ts', 'time.ts', 'unless-aborted.ts']
 const settings = ['config.ts', 'environment.ts', 'job-settings.ts', 'upstream-settings.ts', 'webhook-settings.ts', 'telemetry.ts']
 
 /** Files that hold a room's contract; any room may import their types. */

@@ -1,11 +1,12 @@
-import { and, asc, desc, eq, gt, inArray, isNull, lt, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNull, lt, sql } from 'drizzle-orm'
 import type { NanoDollars } from '../money.ts'
+import type { PageWish } from '../page.ts'
 import type { Database, Statement, Tables } from '../storage/database.ts'
+import { pageClauses } from '../storage/page-clauses.ts'
 import { batches, files, jobEvents } from '../storage/schema/jobs.ts'
 import type { Batch, BatchProblem, BatchState, BatchWireName } from './batches.ts'
 import { isFinished, unfinishedStates } from './batches.ts'
 import type { JobEventType } from './events.ts'
-import type { PageWish } from './files.ts'
 
 export type BatchRow = typeof batches.$inferSelect
 export type NewBatchRow = typeof batches.$inferInsert
@@ -115,17 +116,10 @@ export class BatchStore {
   }
 
   /** One row more than wanted says that there are more. */
-  list(accountId: string, { limit, after, order, wire }: PageWish & { readonly wire: BatchWireName }): Promise<BatchRow[]> {
-    const behind = after === undefined ? undefined : order === 'asc' ? gt(batches.id, after) : lt(batches.id, after)
+  list(accountId: string, { wire, ...page }: PageWish & { readonly wire: BatchWireName }): Promise<BatchRow[]> {
+    const { behind, sorted, rowsMax } = pageClauses(batches.id, page)
     const wanted = and(eq(batches.accountId, accountId), eq(batches.wire, wire), isNull(batches.deletedAt), behind)
-    return this.#database.run('list batches', (tables) =>
-      tables
-        .select()
-        .from(batches)
-        .where(wanted)
-        .orderBy(order === 'asc' ? asc(batches.id) : desc(batches.id))
-        .limit(limit + 1),
-    )
+    return this.#database.run('list batches', (tables) => tables.select().from(batches).where(wanted).orderBy(sorted).limit(rowsMax))
   }
 
   async cancel(accountId: string, id: string, atMs: number): Promise<BatchRow | undefined> {

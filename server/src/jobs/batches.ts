@@ -1,6 +1,6 @@
 import type { Principal } from '../access/principal.ts'
 import type { NanoDollars } from '../money.ts'
-import type { Page, PageWish } from './files.ts'
+import type { Page, PageWish } from '../page.ts'
 
 /** Whose lines a batch has. */
 export type BatchWireName = 'openai' | 'gemini'

@@ -1,8 +1,10 @@
-import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, lt, lte, or, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray, isNotNull, isNull, lte, or, sql } from 'drizzle-orm'
+import type { PageWish } from '../page.ts'
 import type { Database, Statement, Tables } from '../storage/database.ts'
+import { pageClauses } from '../storage/page-clauses.ts'
 import { batches, files } from '../storage/schema/jobs.ts'
 import { unfinishedStates } from './batches.ts'
-import type { PageWish, StoredFile } from './files.ts'
+import type { StoredFile } from './files.ts'
 
 export type FileRow = typeof files.$inferSelect
 export type NewFileRow = typeof files.$inferInsert
@@ -91,21 +93,13 @@ export class FileStore {
   }
 
   /** One row more than wanted says that there are more. */
-  list(accountId: string, { limit, after, order, purpose }: PageWish & { readonly purpose?: string | undefined }): Promise<FileRow[]> {
-    const behind = after === undefined ? undefined : order === 'asc' ? gt(files.id, after) : lt(files.id, after)
+  list(accountId: string, { purpose, ...page }: PageWish & { readonly purpose?: string | undefined }): Promise<FileRow[]> {
+    const { behind, sorted, rowsMax } = pageClauses(files.id, page)
     const wanted = and(
       ...[eq(files.accountId, accountId), isNotNull(files.completedAt), eq(files.hidden, false), gt(files.expiresAt, sql`now()`)],
       ...[behind, purpose === undefined ? undefined : eq(files.purpose, purpose)],
     )
-    const sorted = order === 'asc' ? asc(files.id) : desc(files.id)
-    return this.#database.run('list files', (tables) =>
-      tables
-        .select()
-        .from(files)
-        .where(wanted)
-        .orderBy(sorted)
-        .limit(limit + 1),
-    )
+    return this.#database.run('list files', (tables) => tables.select().from(files).where(wanted).orderBy(sorted).limit(rowsMax))
   }
 
   /** Pieces in order, from the one that holds position `from` on. */

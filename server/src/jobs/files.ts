@@ -1,3 +1,5 @@
+import type { Page, PageWish } from '../page.ts'
+
 /**
  * A file of an account.
  *
@@ -45,22 +47,6 @@ export interface NewFile {
 
 /** What may be known only when all bytes of a file are there. */
 export type LateFacts = Pick<NewFile, 'purpose' | 'keepMs'>
-
-/** Which part of a list is wanted. Ids sort by the time they were made. */
-export interface PageWish {
-  /** At most so many. */
-  readonly limit: number
-  /** Id of the last entry of the page before; it need not exist any more. */
-  readonly after?: string | undefined
-  /** `desc` has the newest first. */
-  readonly order: 'asc' | 'desc'
-}
-
-export interface Page<Entry> {
-  readonly entries: readonly Entry[]
-  /** Whether there are more behind them. */
-  readonly more: boolean
-}
 
 /** Files by account: that of another is as little there as one that never was. */
 export interface Files {

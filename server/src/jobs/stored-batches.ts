@@ -2,10 +2,11 @@ import type { Principal } from '../access/principal.ts'
 import { NearfieldError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { JobSettings } from '../job-settings.ts'
+import { type Page, type PageWish, pageOf } from '../page.ts'
 import type { Clock } from '../time.ts'
 import { type BatchRow, type BatchStore, toBatch } from './batch-store.ts'
 import { type Batch, type Batches, type BatchWireName, isFinished, type NewBatch } from './batches.ts'
-import type { Files, Page, PageWish } from './files.ts'
+import type { Files } from './files.ts'
 import type { JobQueue } from './queue.ts'
 
 export interface BatchSurroundings {
@@ -64,7 +65,7 @@ export class StoredBatches implements Batches {
 
   async list(accountId: string, wish: PageWish & { readonly wire: BatchWireName }): Promise<Page<Batch>> {
     const rows = await this.#surroundings.store.list(accountId, wish)
-    return { entries: rows.slice(0, wish.limit).map(toBatch), more: rows.length > wish.limit }
+    return pageOf(rows, wish, toBatch)
   }
 
   async cancel(accountId: string, batchId: string): Promise<Batch> {

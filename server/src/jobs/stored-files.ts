@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto'
 import { NearfieldError } from '../errors.ts'
 import { newFileId } from '../ids.ts'
 import type { JobSettings } from '../job-settings.ts'
+import { type Page, type PageWish, pageOf } from '../page.ts'
 import type { Database } from '../storage/database.ts'
 import type { Clock } from '../time.ts'
 import { type FileRow, FileStore, storedFile } from './file-store.ts'
-import type { Files, LateFacts, NewFile, Page, PageWish, StoredFile } from './files.ts'
+import type { Files, LateFacts, NewFile, StoredFile } from './files.ts'
 
 /** Pieces read with one statement. */
 const piecesAtOnce = 4
@@ -105,7 +106,7 @@ export class StoredFiles implements Files {
 
   async list(accountId: string, wish: PageWish & { readonly purpose?: string | undefined }): Promise<Page<StoredFile>> {
     const rows = await this.#store.list(accountId, wish)
-    return { entries: rows.slice(0, wish.limit).map(storedFile), more: rows.length > wish.limit }
+    return pageOf(rows, wish, storedFile)
   }
 
   async *read({ id, bytes }: StoredFile, from = 0): AsyncIterable<Buffer> {

@@ -1,5 +1,5 @@
 import type { JobEventType } from '../jobs/events.ts'
-import type { Page, PageWish } from '../jobs/files.ts'
+import type { Page, PageWish } from '../page.ts'
 
 /**
  * Where an account is told of what happened to its jobs.

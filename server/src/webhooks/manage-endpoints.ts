@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { NearfieldError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { type JobEventType, jobEventTypes } from '../jobs/events.ts'
+import { pageOf } from '../page.ts'
 import type { Clock } from '../time.ts'
 import type { WebhookSettings } from '../webhook-settings.ts'
 import type { DeliveryState, EndpointChange, EndpointWithSecret, WebhookDelivery, WebhookEndpoint, WebhookEndpoints } from './endpoint.ts'
@@ -63,8 +64,7 @@ export function endpointManagement({ store, turns, send, settings, clock }: Part
       throw new NearfieldError('state_conflict', `An account may have ${settings.endpointsMax} webhook endpoints. Delete one first.`)
     },
     async list(accountId, wish) {
-      const rows = await store.endpoints(accountId, wish)
-      return { entries: rows.slice(0, wish.limit).map(shown), more: rows.length > wish.limit }
+      return pageOf(await store.endpoints(accountId, wish), wish, shown)
     },
     find: async (accountId, endpointId) => shown(await found(accountId, endpointId)),
     async update(accountId, endpointId, change) {
@@ -76,8 +76,7 @@ export function endpointManagement({ store, turns, send, settings, clock }: Part
     rotateSecret: async (accountId, endpointId, { keepOld }) => withSecret(await replaceSecret(accountId, endpointId, keepOld)),
     async deliveries(accountId, endpointId, wish) {
       await found(accountId, endpointId)
-      const rows = await store.deliveries(endpointId, wish)
-      return { entries: rows.slice(0, wish.limit).map(shownDelivery), more: rows.length > wish.limit }
+      return pageOf(await store.deliveries(endpointId, wish), wish, shownDelivery)
     },
     test: async (accountId, endpointId, type, signal) => sendTest(await found(accountId, endpointId), type, signal),
   }

@@ -1,6 +1,7 @@
-import { and, asc, desc, eq, gt, isNull, lt, type SQL, sql } from 'drizzle-orm'
-import type { PageWish } from '../jobs/files.ts'
+import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
+import type { PageWish } from '../page.ts'
 import type { Database, Statement, Tables } from '../storage/database.ts'
+import { pageClauses } from '../storage/page-clauses.ts'
 import { webhookDeliveries, webhookEndpoints } from '../storage/schema/webhooks.ts'
 
 export type EndpointRow = typeof webhookEndpoints.$inferSelect
@@ -59,17 +60,11 @@ export class WebhookStore {
   }
 
   /** One more than wanted where there are more. */
-  endpoints(accountId: string, { limit, after, order }: PageWish): Promise<EndpointRow[]> {
-    const behind = order === 'asc' ? gt : lt
-    const wanted = and(eq(webhookEndpoints.accountId, accountId), after === undefined ? undefined : behind(webhookEndpoints.id, after))
-    const sorted = order === 'asc' ? asc(webhookEndpoints.id) : desc(webhookEndpoints.id)
+  endpoints(accountId: string, page: PageWish): Promise<EndpointRow[]> {
+    const { behind, sorted, rowsMax } = pageClauses(webhookEndpoints.id, page)
+    const wanted = and(eq(webhookEndpoints.accountId, accountId), behind)
     return this.#database.run('list webhook endpoints', (tables) =>
-      tables
-        .select()
-        .from(webhookEndpoints)
-        .where(wanted)
-        .orderBy(sorted)
-        .limit(limit + 1),
+      tables.select().from(webhookEndpoints).where(wanted).orderBy(sorted).limit(rowsMax),
     )
   }
 
@@ -125,15 +120,11 @@ export class WebhookStore {
   }
 
   /** Newest first, one more than wanted where there are more. */
-  deliveries(endpointId: string, { limit, after }: Omit<PageWish, 'order'>): Promise<DeliveryRow[]> {
-    const wanted = and(eq(webhookDeliveries.endpointId, endpointId), after === undefined ? undefined : lt(webhookDeliveries.eventId, after))
+  deliveries(endpointId: string, page: Omit<PageWish, 'order'>): Promise<DeliveryRow[]> {
+    const { behind, sorted, rowsMax } = pageClauses(webhookDeliveries.eventId, { ...page, order: 'desc' })
+    const wanted = and(eq(webhookDeliveries.endpointId, endpointId), behind)
     return this.#database.run('list webhook deliveries', (tables) =>
-      tables
-        .select()
-        .from(webhookDeliveries)
-        .where(wanted)
-        .orderBy(desc(webhookDeliveries.eventId))
-        .limit(limit + 1),
+      tables.select().from(webhookDeliveries).where(wanted).orderBy(sorted).limit(rowsMax),
     )
   }
 

@@ -1,4 +1,4 @@
-import type { Page, PageWish } from '../../jobs/files.ts'
+import type { Page, PageWish } from '../../page.ts'
 import { int32, violation } from './proto-json.ts'
 
 export interface PageSizes {

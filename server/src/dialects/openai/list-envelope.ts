@@ -1,6 +1,6 @@
 import { type TSchema, Type } from 'typebox'
 import { NearfieldError } from '../../errors.ts'
-import type { Page, PageWish } from '../../jobs/files.ts'
+import type { Page, PageWish } from '../../page.ts'
 
 const nullableText = Type.Union([Type.String(), Type.Null()])
 
