@@ -1,5 +1,5 @@
 import type { JobRooms } from './jobs/open-jobs.ts'
-import type { Metrics } from './metrics.ts'
+import type { Metrics, Values } from './metrics.ts'
 import type { Clock } from './time.ts'
 
 /** Unfinished jobs of one kind in one state. */
@@ -18,34 +18,25 @@ const sameLookMs = 1_000
  * Registers what is still to be done. It lies in the database, so servers that share one tell the same; while the database
  * does not answer they tell nothing of it.
  */
-export async function registerJobMetrics(
-  { registry }: Metrics,
-  jobs: Pick<JobRooms, 'batchStore' | 'requestStore'>,
-  clock: Clock,
-): Promise<void> {
-  const { Gauge } = await import('@prometheus-io/client')
+export function registerJobMetrics(metrics: Metrics, jobs: Pick<JobRooms, 'batchStore' | 'requestStore'>, clock: Clock): void {
   const look = lookNowAndThen(jobs, clock)
-  const gauge = (name: string, help: string, labelNames: readonly string[], write: (backlog: Backlog) => void) => {
-    const collect = async () => {
-      metric.reset()
-      for (const backlog of await look()) write(backlog)
-    }
-    const metric = new Gauge({ name: `nearfield_${name}`, help, registers: [registry], labelNames: [...labelNames], collect })
-    return metric
-  }
-  const unfinished = gauge(
-    'unfinished_jobs',
-    'Batches and async requests that are not finished.',
-    ['kind', 'state'],
-    ({ kind, state, jobs }) => unfinished.set({ kind, state }, jobs),
-  )
-  const lines = gauge('unfinished_lines', 'Lines of batches that are not answered.', [], ({ lines: more }) => lines.inc(more))
-  const oldest = gauge(
-    'oldest_job_seconds',
-    'How long ago the oldest unfinished job was handed in.',
-    ['kind', 'state'],
-    ({ kind, state, oldestAt }) => oldest.set({ kind, state }, Math.max(0, clock.now() - oldestAt.getTime()) / 1_000),
-  )
+  const ofEach = (value: (backlog: Backlog) => number) => async (): Promise<Values> =>
+    (await look()).map((backlog) => [{ kind: backlog.kind, state: backlog.state }, value(backlog)])
+  const labels = ['kind', 'state']
+  metrics.register([
+    {
+      ...{ name: 'unfinished_jobs', help: 'Batches and async requests that are not finished.', kind: 'gauge', labels },
+      values: ofEach(({ jobs }) => jobs),
+    },
+    {
+      ...{ name: 'unfinished_lines', help: 'Lines of batches that are not answered.', kind: 'gauge' },
+      values: async () => [[{}, (await look()).reduce((sum, { lines }) => sum + lines, 0)]],
+    },
+    {
+      ...{ name: 'oldest_job_seconds', help: 'How long ago the oldest unfinished job was handed in.', kind: 'gauge', labels },
+      values: ofEach(({ oldestAt }) => Math.max(0, clock.now() - oldestAt.getTime()) / 1_000),
+    },
+  ])
 }
 
 function lookNowAndThen(

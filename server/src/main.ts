@@ -99,12 +99,12 @@ export async function startServer(environment?: Environment, options: StartOptio
   const { rooms, models } = await openBoth(ground, opened, options)
   const metrics = await openingMetrics
   if (metrics !== undefined) {
-    await registerModelMetrics(metrics, { models: () => models.host.status(), cache: () => rooms.cache.stats() })
-    await registerUpstreamMetrics(metrics, () => new Map(upstream.map((model) => [model.deployment.name, model.stats()])))
+    registerModelMetrics(metrics, { models: () => models.host.status(), cache: () => rooms.cache.stats() })
+    registerUpstreamMetrics(metrics, () => new Map(upstream.map((model) => [model.deployment.name, model.stats()])))
   }
   const services = servicesOf(ground, rooms, new RoutedModels(upstream, models))
   const jobs = opened.use(hostJobs(ground, rooms, services))
-  if (metrics !== undefined) await registerJobMetrics(metrics, jobs, clock)
+  if (metrics !== undefined) registerJobMetrics(metrics, jobs, clock)
   const { queue, events } = jobs
   const webhooks = opened.use(openWebhooks({ database: rooms.database, config, clock, queue, events, telemetry }))
   const presence = { url: null as string | null, draining: false, startedAtMs: clock.now() }

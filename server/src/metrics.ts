@@ -3,12 +3,31 @@ import type { RequestRecord } from './telemetry.ts'
 
 /** Figures for Prometheus: counts and times, by route and model; never a text, a key or an account. */
 export interface Metrics {
-  /** What `text` writes down; whoever has figures of the moment registers them here. */
-  readonly registry: import('@prometheus-io/client').Registry
   readonly contentType: string
   requestDone(record: RequestRecord): void
+  /** Figures that are asked for whenever somebody reads the metrics. */
+  register(figures: readonly Figure[]): void
   /** Everything, in Prometheus' text format. */
   text(): Promise<string>
+}
+
+/** A figure of the moment. */
+export interface Figure {
+  /** Without `nearfield_`. */
+  readonly name: string
+  readonly help: string
+  /** A counter begins at zero again when what it counts is opened again, as Prometheus expects of a restart. */
+  readonly kind: 'gauge' | 'counter'
+  readonly labels?: readonly string[]
+  readonly values: () => Values | Promise<Values>
+}
+
+/** One value for each set of labels. */
+export type Values = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[]
+
+/** The values of one model among others. */
+export function ofModel(model: string, values: Values): Values {
+  return values.map(([labels, value]) => [{ model, ...labels }, value])
 }
 
 const requestSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25]
@@ -18,7 +37,7 @@ const none = 'none'
 /** `undefined` when the settings want none: then the library is not even read. */
 export async function openMetrics({ http }: Pick<Config, 'http'>): Promise<Metrics | undefined> {
   if (http.metrics === 'off') return undefined
-  const { collectDefaultMetrics, Counter, Histogram, Registry } = await import('@prometheus-io/client')
+  const { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } = await import('@prometheus-io/client')
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -45,8 +64,16 @@ export async function openMetrics({ http }: Pick<Config, 'http'>): Promise<Metri
       buckets: requestSeconds,
     }),
   }))
+  const register = ({ name, help, kind, labels = [], values }: Figure) => {
+    const collect = async () => {
+      const found = await values()
+      metric.reset()
+      for (const [own, value] of found) metric.inc({ ...own }, value)
+    }
+    const options = { name: `nearfield_${name}`, help, registers, labelNames: [...labels], collect }
+    const metric = kind === 'gauge' ? new Gauge(options) : new Counter(options)
+  }
   return {
-    registry,
     contentType: registry.contentType,
     requestDone({ method, route = none, status, ms, facts }) {
       requests.inc({ method, route, status })
@@ -62,6 +89,7 @@ export async function openMetrics({ http }: Pick<Config, 'http'>): Promise<Metri
         if (typeof value === 'number') histogram.observe(value / 1_000)
       }
     },
+    register: (figures) => figures.forEach(register),
     text: () => registry.metrics(),
   }
 }

@@ -1,6 +1,6 @@
 import type { CacheStats } from './cache/vector-cache.ts'
 import type { HostedStatus } from './inference/model-host.ts'
-import type { Metrics } from './metrics.ts'
+import { type Figure, type Metrics, ofModel, type Values } from './metrics.ts'
 import type { GatedEngine } from './served-models.ts'
 
 /** Where the figures of the moment come from, asked whenever somebody reads the metrics. */
@@ -10,13 +10,12 @@ export interface ModelFigures {
 }
 
 type Status = HostedStatus<GatedEngine>
-type Labels = Readonly<Record<string, string>>
 /** Name, sentence, kind, label names, and the values of one model. */
-type Row = readonly [string, string, 'gauge' | 'counter', readonly string[], (status: Status) => readonly (readonly [Labels, number])[]]
+type Row = readonly [string, string, Figure['kind'], readonly string[], (status: Status) => Values]
 
 const states = ['cold', 'loading', 'warm', 'unloading', 'failed'] as const
 
-/** What is told of every model. Counters of an engine begin at zero when its model is loaded again, as Prometheus expects of a restart. */
+/** What is told of every model. Counters of an engine begin at zero when its model is loaded again. */
 const modelRows: readonly Row[] = [
   [
     'model_state',
@@ -33,6 +32,7 @@ const modelRows: readonly Row[] = [
   ['replica_restarts_total', 'Replicas started in place of ended ones.', 'counter', [], ofEngine('restarts')],
   ['queue_sequences', 'Sequences that wait for a replica.', 'gauge', [], ofEngine('waitingSequences')],
   ['queue_tokens', 'Tokens that wait for a replica.', 'gauge', ['lane'], waitingTokens],
+  ['predicted_wait_seconds', 'How long the replicas need for the tokens that wait, at their rate of late.', 'gauge', [], predictedWait],
   ['running_batches', 'Batches that replicas have.', 'gauge', [], ofEngine('runningBatches')],
   ['batches_total', 'Batches run. Sequences and tokens of batches divided by this are the mean batch.', 'counter', [], ofEngine('batches')],
   ['batch_sequences_total', 'Sequences in those batches.', 'counter', [], ofEngine('sequences')],
@@ -55,28 +55,17 @@ const cacheRows = [
 ] as const
 
 /** Registers the figures of the models and of the cache. */
-export async function registerModelMetrics({ registry }: Metrics, { models, cache }: ModelFigures): Promise<void> {
-  const { Counter, Gauge } = await import('@prometheus-io/client')
-  const registers = [registry]
-  for (const [name, help, kind, labels, valuesOf] of modelRows) {
-    const options = { name: `nearfield_${name}`, help, registers, labelNames: ['model', ...labels] }
-    const metric = kind === 'gauge' ? new Gauge({ ...options, collect }) : new Counter({ ...options, collect })
-    function collect() {
-      metric.reset()
-      for (const status of models()) for (const [own, value] of valuesOf(status)) metric.inc({ model: status.name, ...own }, value)
-    }
-  }
-  for (const [name, help, kind, figure] of cacheRows) {
-    const options = { name: `nearfield_${name}`, help, registers }
-    const metric = kind === 'gauge' ? new Gauge({ ...options, collect }) : new Counter({ ...options, collect })
-    function collect() {
-      metric.reset()
-      metric.inc(cache()[figure])
-    }
-  }
+export function registerModelMetrics(metrics: Metrics, { models, cache }: ModelFigures): void {
+  metrics.register([
+    ...modelRows.map(([name, help, kind, labels, valuesOf]) => ({
+      ...{ name, help, kind, labels: ['model', ...labels] },
+      values: () => models().flatMap((status) => ofModel(status.name, valuesOf(status))),
+    })),
+    ...cacheRows.map(([name, help, kind, figure]) => ({ name, help, kind, values: (): Values => [[{}, cache()[figure]]] })),
+  ])
 }
 
-type Figure =
+type EngineFigure =
   | 'replicasReady'
   | 'restarts'
   | 'waitingSequences'
@@ -87,11 +76,18 @@ type Figure =
   | 'retries'
   | 'shared'
 
-function ofEngine(figure: Figure): Row[4] {
+function ofEngine(figure: EngineFigure): Row[4] {
   return ({ engine: gated }) => (gated === undefined ? [] : [[{}, gated.engine.stats()[figure]]])
 }
 
-function waitingTokens({ engine: gated }: Status): ReturnType<Row[4]> {
+function waitingTokens({ engine: gated }: Status): Values {
   if (gated === undefined) return []
   return Object.entries(gated.engine.stats().waitingTokensOf).map(([lane, tokens]) => [{ lane }, tokens])
+}
+
+/** Nothing before the rate is known. */
+function predictedWait({ engine: gated }: Status): Values {
+  if (gated === undefined) return []
+  const { waitingTokens, tokensPerMs } = gated.engine.stats()
+  return tokensPerMs === undefined ? [] : [[{}, waitingTokens / tokensPerMs / 1_000]]
 }

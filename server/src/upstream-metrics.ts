@@ -1,15 +1,8 @@
-import type { Metrics } from './metrics.ts'
+import { type Figure, type Metrics, ofModel, type Values } from './metrics.ts'
 import type { UpstreamStats } from './upstream/upstream-embedder.ts'
 
-type Labels = Readonly<Record<string, string>>
 /** Name, sentence, kind, label names, and the values of one model. */
-type Row = readonly [
-  string,
-  string,
-  'gauge' | 'counter',
-  readonly string[],
-  (stats: UpstreamStats) => readonly (readonly [Labels, number])[],
-]
+type Row = readonly [string, string, Figure['kind'], readonly string[], (stats: UpstreamStats) => Values]
 
 const rows: readonly Row[] = [
   [
@@ -48,14 +41,11 @@ const rows: readonly Row[] = [
 ]
 
 /** Registers the figures of models that other machines compute. */
-export async function registerUpstreamMetrics({ registry }: Metrics, stats: () => ReadonlyMap<string, UpstreamStats>): Promise<void> {
-  const { Counter, Gauge } = await import('@prometheus-io/client')
-  for (const [name, help, kind, labels, valuesOf] of rows) {
-    const options = { name: `nearfield_${name}`, help, registers: [registry], labelNames: ['model', ...labels] }
-    const metric = kind === 'gauge' ? new Gauge({ ...options, collect }) : new Counter({ ...options, collect })
-    function collect() {
-      metric.reset()
-      for (const [model, figures] of stats()) for (const [own, value] of valuesOf(figures)) metric.inc({ model, ...own }, value)
-    }
-  }
+export function registerUpstreamMetrics(metrics: Metrics, stats: () => ReadonlyMap<string, UpstreamStats>): void {
+  metrics.register(
+    rows.map(([name, help, kind, labels, valuesOf]) => ({
+      ...{ name, help, kind, labels: ['model', ...labels] },
+      values: () => [...stats()].flatMap(([model, figures]) => ofModel(model, valuesOf(figures))),
+    })),
+  )
 }

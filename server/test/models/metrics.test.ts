@@ -32,6 +32,7 @@ test('requests, tokens, batches, the cache and the states of models are counted'
   expect(await figure('nearfield_model_state{model="all-minilm-l6-v2",state="warm"}')).toBe(1)
   expect(await figure('nearfield_model_state{model="all-minilm-l6-v2",state="cold"}')).toBe(0)
   expect(await figure('nearfield_queue_tokens{model="all-minilm-l6-v2",lane="bulk"}')).toBe(0)
+  expect(await figure('nearfield_predicted_wait_seconds{model="all-minilm-l6-v2"}')).toBe(0)
   expect(await figure('nearfield_replicas{model="all-minilm-l6-v2"}')).toBe(1)
   expect(await figure('nearfield_model_memory_bytes{model="all-minilm-l6-v2"}')).toBeGreaterThan(10_000_000)
   expect(await figure('nodejs_eventloop_lag_p99_seconds')).toBeGreaterThan(0)
