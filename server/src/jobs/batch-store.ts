@@ -1,4 +1,4 @@
-import { and, eq, inArray, isNull, lt, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray, isNull, lt, sql } from 'drizzle-orm'
 import type { NanoDollars } from '../money.ts'
 import type { PageWish } from '../page.ts'
 import type { Database, Statement, Tables } from '../storage/database.ts'
@@ -90,10 +90,12 @@ export class BatchStore {
     return this.#database.transaction(name, work)
   }
 
-  /** Its input file is kept as long as it may run. */
-  async insert(row: NewBatchRow, tables: Tables): Promise<BatchRow> {
+  /** Its input file is kept as long as it may run. @returns nothing when that is not there any more */
+  async insert(row: NewBatchRow, tables: Tables): Promise<BatchRow | undefined> {
     const expiresAt = sql`greatest(${files.expiresAt}, ${row.expiresAt.toISOString()}::timestamptz + interval '1 hour')`
-    await tables.update(files).set({ expiresAt }).where(eq(files.id, row.inputFileId))
+    const wanted = and(eq(files.id, row.inputFileId), gt(files.expiresAt, sql`now()`))
+    const kept = await tables.update(files).set({ expiresAt }).where(wanted).returning({ id: files.id })
+    if (kept.length === 0) return undefined
     const [inserted] = await tables.insert(batches).values(row).returning()
     if (inserted === undefined) throw new Error('a batch was not inserted')
     return inserted

@@ -47,6 +47,14 @@ const deleteExpired: Statement = {
     ) select (select count(*) from deleted)::int + (select count(*) from empty)::int as rows`,
 }
 
+const gone = { expiresAt: new Date(0) }
+
+/** Batches that are not finished and need this file. */
+function readsOrWrites(id: string) {
+  const unfinished = inArray(batches.state, [...unfinishedStates])
+  return and(unfinished, or(eq(batches.inputFileId, id), eq(batches.outputFileId, id), eq(batches.errorFileId, id)))
+}
+
 /** The SQL of files. */
 export class FileStore {
   readonly #database: Database
@@ -107,27 +115,23 @@ export class FileStore {
     return this.#database.query(readPieces, [id, from, limit])
   }
 
-  /** Whether a batch that is not finished reads it or writes it. */
-  async inUse(id: string): Promise<boolean> {
-    const unfinished = inArray(batches.state, [...unfinishedStates])
-    const using = sql`(${batches.inputFileId} = ${id} or ${batches.outputFileId} = ${id} or ${batches.errorFileId} = ${id})`
-    const rows = await this.#database.run('file in use', (tables) =>
-      tables.select({ id: batches.id }).from(batches).where(and(unfinished, using)).limit(1),
-    )
-    return rows.length > 0
+  /** The sweeper takes what it has in it, some at a time: a large file would hold up everybody else. */
+  async expire(accountId: string, id: string): Promise<void> {
+    const wanted = and(eq(files.id, id), eq(files.accountId, accountId))
+    await this.#database.run('expire file', (tables) => tables.update(files).set(gone).where(wanted))
   }
 
-  /** The sweeper takes what it has in it, some at a time: a large file would hold up everybody else. */
-  async expire(accountId: string, id: string): Promise<boolean> {
+  /** A batch that is to read the file and is made at the same time has locked it, and is seen here, or comes too late. */
+  expireUnlessInUse(accountId: string, id: string): Promise<'expired' | 'in use' | 'not there'> {
     const wanted = and(eq(files.id, id), eq(files.accountId, accountId), gt(files.expiresAt, sql`now()`))
-    const gone = await this.#database.run('delete file', (tables) =>
-      tables
-        .update(files)
-        .set({ expiresAt: new Date(0) })
-        .where(wanted)
-        .returning({ id: files.id }),
-    )
-    return gone.length > 0
+    return this.#database.transaction('delete file', async (tables) => {
+      const [file] = await tables.select({ id: files.id }).from(files).where(wanted).for('update')
+      if (file === undefined) return 'not there'
+      const using = await tables.select({ id: batches.id }).from(batches).where(readsOrWrites(id)).limit(1)
+      if (using.length > 0) return 'in use'
+      await tables.update(files).set(gone).where(eq(files.id, id))
+      return 'expired'
+    })
   }
 
   /** @returns rows deleted, of files and of their pieces */

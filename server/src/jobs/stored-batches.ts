@@ -8,6 +8,7 @@ import { type BatchRow, type BatchStore, toBatch } from './batch-store.ts'
 import { type Batch, type Batches, type BatchWireName, isFinished, type NewBatch } from './batches.ts'
 import type { Files } from './files.ts'
 import type { JobQueue } from './queue.ts'
+import { noSuchFile } from './stored-files.ts'
 
 export interface BatchSurroundings {
   readonly store: BatchStore
@@ -52,6 +53,7 @@ export class StoredBatches implements Batches {
         },
         tables,
       )
+      if (made === undefined) throw noSuchFile(batch.inputFileId)
       await queue.send('batch', { batchId: made.id }, { within: tables })
       return made
     })

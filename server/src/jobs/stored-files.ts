@@ -94,13 +94,13 @@ export class StoredFiles implements Files {
       completedAt: new Date(this.#clock.now()),
       ...(late && { purpose: late.purpose, expiresAt: new Date(row.createdAt.getTime() + keepMs) }),
     })
-    if (whole === undefined) throw notFound(fileId)
+    if (whole === undefined) throw noSuchFile(fileId)
     return storedFile(whole)
   }
 
   async find(accountId: string, fileId: string): Promise<StoredFile> {
     const row = await this.#require(accountId, fileId)
-    if (row.completedAt === null) throw notFound(fileId)
+    if (row.completedAt === null) throw noSuchFile(fileId)
     return storedFile(row)
   }
 
@@ -115,15 +115,16 @@ export class StoredFiles implements Files {
       yield piece
       position += piece.length
     }
-    if (position < bytes) throw notFound(id)
+    if (position < bytes) throw noSuchFile(id)
   }
 
   async delete(accountId: string, fileId: string): Promise<void> {
     await this.#require(accountId, fileId)
-    if (await this.#store.inUse(fileId)) {
+    const outcome = await this.#store.expireUnlessInUse(accountId, fileId)
+    if (outcome === 'in use') {
       throw new NearfieldError('state_conflict', `The file "${fileId}" is in use by a batch that is not finished. Cancel the batch first.`)
     }
-    if (!(await this.#store.expire(accountId, fileId))) throw notFound(fileId)
+    if (outcome === 'not there') throw noSuchFile(fileId)
   }
 
   /** Of all bytes there are, whether it is complete or not. */
@@ -148,7 +149,7 @@ export class StoredFiles implements Files {
 
   async #require(accountId: string, fileId: string): Promise<FileRow> {
     const row = await this.#store.find(accountId, fileId)
-    if (row === undefined || row.expiresAt.getTime() <= this.#clock.now()) throw notFound(fileId)
+    if (row === undefined || row.expiresAt.getTime() <= this.#clock.now()) throw noSuchFile(fileId)
     return row
   }
 
@@ -187,7 +188,7 @@ async function* regrouped(content: AsyncIterable<Uint8Array>, bytesEach: number)
   if (length > 0) yield Buffer.concat(gathered)
 }
 
-function notFound(fileId: string): NearfieldError {
+export function noSuchFile(fileId: string): NearfieldError {
   return new NearfieldError('not_found', `There is no file "${fileId}". It may have been deleted, or have expired.`)
 }
 

@@ -151,12 +151,14 @@ async function makeGooglesThings(): Promise<KnownIds> {
 
 /** What was charged for what is answered later, batches among it, nano-dollars; all of it is answered when this returns. */
 async function chargedLater(): Promise<bigint> {
-  const text = `select ((select count(*) from async_requests where state in ('QUEUED', 'PROCESSING'))
-      + (select count(*) from batches where finished_at is null))::int as waiting,
+  const text = `select (select json_agg(waiting) from (
+        select id, state, to_jsonb(async_requests) - 'input' as row from async_requests where state in ('QUEUED', 'PROCESSING')
+        union all select id, state, to_jsonb(batches) from batches where finished_at is null
+      ) as waiting) as waiting,
     ((select coalesce(sum(cost), 0) from async_requests) + (select coalesce(sum(cost), 0) from batches))::bigint as cost`
   const statement = { name: 'test: later', text }
-  const look = async () => (await server.running.rooms.database.query<{ waiting: number; cost: bigint }>(statement, []))[0]
-  await vi.waitUntil(async () => (await look())?.waiting === 0, { timeout: 300_000 })
+  const look = async () => (await server.running.rooms.database.query<{ waiting: object[] | null; cost: bigint }>(statement, []))[0]
+  await vi.waitFor(async () => expect((await look())?.waiting).toBeNull(), { timeout: 300_000, interval: 100 })
   return (await look())?.cost ?? 0n
 }
 

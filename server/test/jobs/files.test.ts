@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readConfig } from '../../src/config.ts'
+import { BatchStore, type NewBatchRow } from '../../src/jobs/batch-store.ts'
 import { FileStore } from '../../src/jobs/file-store.ts'
+import type { StoredFile } from '../../src/jobs/files.ts'
 import { StoredFiles } from '../../src/jobs/stored-files.ts'
-import type { Database } from '../../src/storage/database.ts'
+import type { Database, Tables } from '../../src/storage/database.ts'
 import { systemClock } from '../../src/time.ts'
 import { freshDataFolder } from '../data-folder.ts'
 import { addAccount, openTestDatabase } from '../invariants/money-rooms.ts'
@@ -119,6 +121,38 @@ describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
       while ((await new FileStore(database).deleteExpired(500)) > 0);
     }
     await expect(read(sweep)).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  const batchOf = ({ id }: StoredFile): NewBatchRow => {
+    const expiresAt = new Date(Date.now() + 86_400_000)
+    const asked = { wire: 'openai', inputFileId: id, state: 'validating', expiresAt, outputKeepMs: 1_000 } as const
+    return { id: `batch_${id}`, accountId, keyId: 'key_test', ...asked }
+  }
+  const blocked = async (tables: Tables) => {
+    const { rows } = await tables.execute<{ waiting: number }>('select count(*)::int as waiting from pg_locks where not granted')
+    return rows[0]?.waiting !== 0
+  }
+
+  test('a file is not deleted while a batch of it is being made', async () => {
+    const file = await files.store(accountId, newFile, content('line'))
+    const batches = new BatchStore(database)
+    const deleting = await batches.transaction('test: make batch', async (tables) => {
+      expect(await batches.insert(batchOf(file), tables)).toMatchObject({ inputFileId: file.id })
+      const outcome = files.delete(accountId, file.id).catch((thrown: unknown) => thrown)
+      // The embedded database has one connection, so the deletion waits for that.
+      if (kind === 'postgres') await vi.waitUntil(() => blocked(tables))
+      return { outcome }
+    })
+    expect(await deleting.outcome).toMatchObject({ code: 'state_conflict' })
+    expect((await read(files, accountId, file.id)).toString()).toBe('line')
+  })
+
+  test('no batch is made of a file that was deleted a moment before', async () => {
+    const file = await files.store(accountId, newFile, content('line'))
+    await files.delete(accountId, file.id)
+    const batches = new BatchStore(database)
+    expect(await batches.transaction('test: make batch', (tables) => batches.insert(batchOf(file), tables))).toBeUndefined()
+    await expect(files.find(accountId, file.id)).rejects.toMatchObject({ code: 'not_found' })
   })
 
   test("nobody finds, reads, adds to or deletes another account's file", async () => {
