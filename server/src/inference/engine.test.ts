@@ -114,6 +114,9 @@ describe('the engine', () => {
 })
 
 describe('an engine that loses replicas', () => {
+  /** Batches so small, however fast the machine, that the callers below keep both replicas busy. */
+  const smallBatches: Settings = { batchTokensTuned: false, batchTokensAhead: 64 }
+
   /** Callers that compare every vector with its reference until told to stop; resolves to how many calls were right. */
   function load(engine: Engine, references: Awaited<ReturnType<typeof referencesFrom>>) {
     let stopped = false
@@ -138,11 +141,11 @@ describe('an engine that loses replicas', () => {
   }
 
   it.each(['SIGKILL', 'SIGABRT'])('answers everybody rightly when a replica dies of %s under load, and replaces it', async (signal) => {
-    await using engine = await start()
+    await using engine = await start(smallBatches)
     const references = await referencesFrom(engine, [5, 9, 16, 24, 32, 60, 120])
     const before = engine.processIds
     const running = load(engine, references)
-    await vi.waitUntil(() => engine.stats().runningBatches >= 2, { interval: 1 })
+    await vi.waitUntil(() => engine.stats().runningBatches >= 2, { interval: 1, timeout: 30_000 })
     process.kill(before[0] ?? 0, signal)
     await vi.waitUntil(() => engine.stats().restarts === 1 && engine.stats().replicasReady === 2, { timeout: 30_000 })
     const batches = engine.stats().batches
@@ -154,11 +157,11 @@ describe('an engine that loses replicas', () => {
   })
 
   it('finds a replica that hangs, and its work is done by another', async () => {
-    await using engine = await start({ watchdogMs: 500 })
+    await using engine = await start({ ...smallBatches, watchdogMs: 500 })
     const references = await referencesFrom(engine, [5, 9, 16, 24, 32, 60])
     const [hung = 0] = engine.processIds
     const running = load(engine, references)
-    await vi.waitUntil(() => engine.stats().runningBatches >= 2, { interval: 1 })
+    await vi.waitUntil(() => engine.stats().runningBatches >= 2, { interval: 1, timeout: 30_000 })
     process.kill(hung, 'SIGSTOP')
     await vi.waitUntil(() => engine.stats().restarts >= 1 && engine.stats().replicasReady === 2, { timeout: 30_000 })
     await running.stop()
