@@ -21,6 +21,8 @@ export interface Applicant {
   readonly remainingMs: number
 }
 
+/** Whether a call comes after those who were promised a place, too, or only after those who wait. */
+type Behind = 'promised' | 'waiting'
 type Call = Pick<Applicant, 'accountId' | 'lane' | 'tokens'>
 
 /**
@@ -76,10 +78,11 @@ export class Admission {
     // Who comes at the promised moment stands before those who were promised a later one.
     const redeemed = this.#promises.redeem(accountId, lane, tokens, nowMs)
     const part = redeemed ? promisedPatience : patience
-    const forecastMs = this.#forecastMs(applicant, runningTokens, nowMs, redeemed ? 'waiting' : 'promised') ?? 0
+    const behind = redeemed ? 'waiting' : 'promised'
+    const forecastMs = this.#forecastMs(applicant, runningTokens, nowMs, behind) ?? 0
     const aloneMs = this.#ms(lane, tokens + runningTokens, nowMs) ?? 0
     const budgetMs = Math.max(part * remainingMs, aloneMs)
-    const excessTokens = this.#excessTokens(applicant)
+    const excessTokens = this.#excessTokens(applicant, nowMs, behind)
     if (forecastMs <= budgetMs && excessTokens <= 0) {
       if (lane === 'interactive') this.#interactive.add(tokens, nowMs)
       return
@@ -87,12 +90,12 @@ export class Admission {
     const excessMs = this.#ms(lane, Math.max(0, excessTokens), nowMs) ?? 0
     const seconds = Math.max(1, Math.ceil((caution * Math.max(forecastMs - budgetMs, excessMs)) / secondMs))
     const retryAfterMs = Math.min(retryAfterMsMax, seconds * secondMs)
-    if (this.#mayPromise(applicant, nowMs)) this.#promises.give(accountId, lane, tokens, nowMs + retryAfterMs)
+    if (this.#mayPromise(applicant, nowMs)) this.#promises.give(applicant, nowMs + retryAfterMs)
     throw new NearfieldError('overloaded', undefined, { details: { retryAfterMs } })
   }
 
   #mayPromise({ lane, remainingMs }: Applicant, nowMs: number): boolean {
-    return (this.#ms(lane, this.#promises.tokens(lane, nowMs), nowMs) ?? 0) < promisedDeadlinesMax * remainingMs
+    return (this.#ms(lane, this.#promises.all(nowMs)[lane], nowMs) ?? 0) < promisedDeadlinesMax * remainingMs
   }
 
   /** When a call would be answered if it came now, in milliseconds from now; `undefined` while the speed is unknown. */
@@ -100,30 +103,34 @@ export class Admission {
     return this.#forecastMs(call, runningTokens, this.#clock.monotonicMs())
   }
 
-  #forecastMs(call: Call, runningTokens: number, nowMs: number, behind: 'promised' | 'waiting' = 'promised'): number | undefined {
+  #forecastMs(call: Call, runningTokens: number, nowMs: number, behind: Behind = 'promised'): number | undefined {
     const { accountId, lane, tokens } = call
     const line = this.#lanes[lane]
     let all = line.tokens + tokens
     let own = line.of(accountId).tokens + tokens
     let accounts = line.accounts + 1
     if (behind === 'promised') {
-      all += this.#promises.tokens(lane, nowMs)
-      own += this.#promises.tokensOf(accountId, lane)
+      all += this.#promises.all(nowMs)[lane]
+      own += this.#promises.of(accountId)[lane]
       accounts += this.#promises.accounts
     }
     return this.#ms(lane, Math.min(all, own * accounts) + runningTokens, nowMs)
   }
 
   /** How many tokens must leave the line before this call may stand in it; one larger than the whole line may while nothing waits. */
-  #excessTokens({ accountId, sequences, tokens }: Applicant): number {
+  #excessTokens({ accountId, sequences, tokens }: Applicant, nowMs: number, behind: Behind): number {
     const { interactive, bulk } = this.#lanes
     const waiting = this.#lanes.sequences
     if (waiting === 0) return 0
     const { queueSequencesMax, queueTokensMax } = this.#limits
-    const ownSequences = interactive.of(accountId).sequences + bulk.of(accountId).sequences
-    const ownTokens = interactive.of(accountId).tokens + bulk.of(accountId).tokens
-    const tokensOver = ownTokens + tokens + this.#lanes.tokens - queueTokensMax
-    const sequencesOver = ownSequences + sequences + waiting - queueSequencesMax
+    let sequencesOver = interactive.of(accountId).sequences + bulk.of(accountId).sequences + sequences + waiting - queueSequencesMax
+    let tokensOver = interactive.of(accountId).tokens + bulk.of(accountId).tokens + tokens + this.#lanes.tokens - queueTokensMax
+    if (behind === 'promised') {
+      for (const promised of [this.#promises.all(nowMs), this.#promises.of(accountId)]) {
+        sequencesOver += promised.sequences
+        tokensOver += promised.interactive + promised.bulk
+      }
+    }
     return Math.max(tokensOver, Math.ceil((sequencesOver * this.#lanes.tokens) / waiting))
   }
 

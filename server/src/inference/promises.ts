@@ -1,11 +1,24 @@
 import type { Lane } from '../embedding/embedder.ts'
 
-interface Place {
+/** What was promised: a call of this account, and of this size. */
+export interface PromisedCall {
   readonly accountId: string
   readonly lane: Lane
+  readonly sequences: number
   readonly tokens: number
+}
+
+interface Place extends PromisedCall {
   readonly dueMs: number
 }
+
+interface Promised {
+  interactive: number
+  bulk: number
+  sequences: number
+}
+
+const nothing: Readonly<Promised> = { interactive: 0, bulk: 0, sequences: 0 }
 
 /** So long after the promised moment a place is kept: callers wait in whole seconds and come through a network. */
 const keptMs = 2_000
@@ -23,18 +36,18 @@ const sweepEveryMs = 250
  */
 export class Promises {
   readonly #places = new Set<Place>()
-  readonly #tokens = { interactive: 0, bulk: 0 }
-  readonly #byAccount = new Map<string, { interactive: number; bulk: number }>()
+  readonly #all: Promised = { ...nothing }
+  readonly #byAccount = new Map<string, Promised>()
   #sweptMs = 0
 
-  /** Tokens promised in a lane. */
-  tokens(lane: Lane, nowMs: number): number {
+  /** Tokens promised in each lane, and sequences in both. */
+  all(nowMs: number): Readonly<Promised> {
     this.#sweep(nowMs)
-    return this.#tokens[lane]
+    return this.#all
   }
 
-  tokensOf(accountId: string, lane: Lane): number {
-    return this.#byAccount.get(accountId)?.[lane] ?? 0
+  of(accountId: string): Readonly<Promised> {
+    return this.#byAccount.get(accountId) ?? nothing
   }
 
   /** Accounts that were promised something. */
@@ -42,13 +55,15 @@ export class Promises {
     return this.#byAccount.size
   }
 
-  give(accountId: string, lane: Lane, tokens: number, dueMs: number): void {
+  give({ accountId, lane, sequences, tokens }: PromisedCall, dueMs: number): void {
     if (this.#places.size >= placesMax) return
-    this.#places.add({ accountId, lane, tokens, dueMs })
-    const own = this.#byAccount.get(accountId) ?? { interactive: 0, bulk: 0 }
-    own[lane] += tokens
-    this.#tokens[lane] += tokens
+    this.#places.add({ accountId, lane, sequences, tokens, dueMs })
+    const own = this.#byAccount.get(accountId) ?? { ...nothing }
     this.#byAccount.set(accountId, own)
+    for (const promised of [own, this.#all]) {
+      promised[lane] += tokens
+      promised.sequences += sequences
+    }
   }
 
   /** Takes the account's place that is large enough and longest due. False when there is none. */
@@ -71,11 +86,12 @@ export class Promises {
   }
 
   #remove(place: Place): void {
-    this.#places.delete(place)
-    this.#tokens[place.lane] -= place.tokens
     const own = this.#byAccount.get(place.accountId)
-    if (own === undefined) return
-    own[place.lane] -= place.tokens
-    if (own.interactive + own.bulk === 0) this.#byAccount.delete(place.accountId)
+    if (own === undefined || !this.#places.delete(place)) return
+    for (const promised of [own, this.#all]) {
+      promised[place.lane] -= place.tokens
+      promised.sequences -= place.sequences
+    }
+    if (own.sequences === 0) this.#byAccount.delete(place.accountId)
   }
 }

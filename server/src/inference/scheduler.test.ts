@@ -364,6 +364,11 @@ describe('the scheduler', () => {
     })
     await answerAll(runners)
     await Promise.all(waiting)
+  })
+
+  it('leaves half of the line free for others than one account', async () => {
+    const runners = new HandRunners(1)
+    const scheduler = new Scheduler(runners, limits, systemClock)
     const filling = [call(scheduler, [sequence(0, 20)]), call(scheduler, [sequence(1, 20)])]
     await turn()
     for (let name = 2; name < 6; name++) filling.push(call(scheduler, [sequence(name)]))
@@ -372,6 +377,28 @@ describe('the scheduler', () => {
     filling.push(call(scheduler, [sequence(10)], { accountId: 'other' }))
     await answerAll(runners)
     await Promise.all(filling)
+  })
+
+  it('keeps the room for whom it told to come back when the line was full', async () => {
+    const runners = new HandRunners(1)
+    let aheadMs = 0
+    const clock = { now: systemClock.now, monotonicMs: () => systemClock.monotonicMs() + aheadMs }
+    const scheduler = new Scheduler(runners, limits, clock)
+    const filling = [call(scheduler, [sequence(0, 20)]), call(scheduler, [sequence(1, 20)])]
+    await turn()
+    for (let name = 2; name < 6; name++) filling.push(call(scheduler, [sequence(name, 10)]))
+    const three = (name: number) => [sequence(name), sequence(name + 1), sequence(name + 2)]
+    const { details } = await call(scheduler, three(10)).catch((thrown) => thrown)
+    runners.sent.shift()?.answer()
+    await turn()
+    expect(scheduler.stats.waitingSequences).toBe(2)
+    // There is room for three, but not for three more.
+    await expect(call(scheduler, three(20))).rejects.toMatchObject({ code: 'overloaded' })
+    aheadMs = details.retryAfterMs
+    filling.push(call(scheduler, three(10)))
+    await turn()
+    await answerAll(runners)
+    expect((await Promise.all(filling)).at(-1)?.vectors).toEqual(three(10).map(vectorOf))
   })
 
   it('ends a call at its deadline, in the line or in a batch', async () => {
