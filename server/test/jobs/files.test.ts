@@ -45,6 +45,11 @@ describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
   }, 60_000)
   afterAll(() => resources.disposeAsync())
 
+  /** What the server does once a minute. */
+  const sweep = async () => {
+    while ((await new FileStore(database).deleteExpired(500)) > 0);
+  }
+
   test('what is read is what was stored, from any byte on, whatever the pieces', () =>
     fc.assert(
       fc.asyncProperty(fc.array(fc.uint8Array({ minLength: 1, maxLength: 250 }), { maxLength: 8 }), fc.nat(), async (parts, at) => {
@@ -97,7 +102,7 @@ describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
       code: 'payload_too_large',
     })
     expect(await new FileStore(database).totals(owner)).toEqual({ files: 0, bytes: 0 })
-    while ((await new FileStore(database).deleteExpired(500)) > 0);
+    await sweep()
     const pieces = {
       name: 'test: pieces',
       text: `select count(distinct files.id)::int as files, count(start)::int as pieces from files left join file_pieces on file_id = id where account_id = $1`,
@@ -117,9 +122,6 @@ describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
       return length
     }
     expect(await read(() => files.delete(accountId, stored.id))).toBe(bytes.length)
-    const sweep = async () => {
-      while ((await new FileStore(database).deleteExpired(500)) > 0);
-    }
     await expect(read(sweep)).rejects.toMatchObject({ code: 'not_found' })
   })
 
