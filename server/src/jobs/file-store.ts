@@ -47,7 +47,7 @@ const deleteExpired: Statement = {
     ) select (select count(*) from deleted)::int + (select count(*) from empty)::int as rows`,
 }
 
-const gone = { expiresAt: new Date(0) }
+const expired = { expiresAt: new Date(0) }
 
 /** Batches that are not finished and need this file. */
 function readsOrWrites(id: string) {
@@ -118,7 +118,7 @@ export class FileStore {
   /** The sweeper takes what it has in it, some at a time: a large file would hold up everybody else. */
   async expire(accountId: string, id: string): Promise<void> {
     const wanted = and(eq(files.id, id), eq(files.accountId, accountId))
-    await this.#database.run('expire file', (tables) => tables.update(files).set(gone).where(wanted))
+    await this.#database.run('expire file', (tables) => tables.update(files).set(expired).where(wanted))
   }
 
   /** A batch that is to read the file and is made at the same time has locked it, and is seen here, or comes too late. */
@@ -129,7 +129,7 @@ export class FileStore {
       if (file === undefined) return 'not there'
       const using = await tables.select({ id: batches.id }).from(batches).where(readsOrWrites(id)).limit(1)
       if (using.length > 0) return 'in use'
-      await tables.update(files).set(gone).where(eq(files.id, id))
+      await tables.update(files).set(expired).where(eq(files.id, id))
       return 'expired'
     })
   }

@@ -119,7 +119,6 @@ export class StoredFiles implements Files {
   }
 
   async delete(accountId: string, fileId: string): Promise<void> {
-    await this.#require(accountId, fileId)
     const outcome = await this.#store.expireUnlessInUse(accountId, fileId)
     if (outcome === 'in use') {
       throw new NearfieldError('state_conflict', `The file "${fileId}" is in use by a batch that is not finished. Cancel the batch first.`)
