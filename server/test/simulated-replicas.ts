@@ -28,18 +28,18 @@ export class SimulatedReplica implements BatchRunner {
 
 export class SimulatedReplicas implements BatchRunners {
   readonly state = 'ready'
-  readonly #replicas: readonly SimulatedReplica[]
+  readonly ready: readonly SimulatedReplica[]
 
   constructor(count: number, tokensPerMs: number) {
-    this.#replicas = Array.from({ length: count }, () => new SimulatedReplica(tokensPerMs))
+    this.ready = Array.from({ length: count }, () => new SimulatedReplica(tokensPerMs))
   }
 
   get idle(): number {
-    return this.#replicas.filter(({ outstanding }) => outstanding === 0).length
+    return this.ready.filter(({ outstanding }) => outstanding === 0).length
   }
 
   leastBusy(): SimulatedReplica | undefined {
-    const [best] = [...this.#replicas].sort((one, other) => one.outstanding - other.outstanding)
+    const [best] = [...this.ready].sort((one, other) => one.outstanding - other.outstanding)
     return best !== undefined && best.outstanding < batchesPerReplicaMax ? best : undefined
   }
 }

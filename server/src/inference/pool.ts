@@ -64,14 +64,16 @@ export class ReplicaPool {
     return [...this.#replicas].flatMap((replica) => replica.processId ?? [])
   }
 
-  /** The ready replica with the fewest batches, if any has room for one more. */
+  /** Of the ready replicas that have room for one more batch, the one with the fewest tokens before it. */
   leastBusy(): Replica | undefined {
     let best: Replica | undefined
-    let fewest = this.#options.outstandingMax
+    let fewest = Number.POSITIVE_INFINITY
     for (const replica of this.#replicas) {
-      if (replica.state !== 'ready' || replica.outstanding >= fewest) continue
+      if (replica.state !== 'ready' || replica.outstanding >= this.#options.outstandingMax) continue
+      const tokens = replica.outstandingTokens
+      if (tokens >= fewest) continue
       best = replica
-      fewest = replica.outstanding
+      fewest = tokens
     }
     return best
   }

@@ -34,6 +34,7 @@ export class BatchFailedError extends Error {
 interface OutstandingBatch {
   readonly id: number
   readonly sequences: number
+  readonly tokens: number
   readonly resolve: (outcome: BatchOutcome) => void
   readonly reject: (reason: Error) => void
 }
@@ -112,6 +113,13 @@ export class Replica {
     return this.#outstanding.length
   }
 
+  /** Tokens of these batches. */
+  get outstandingTokens(): number {
+    let tokens = 0
+    for (const batch of this.#outstanding) tokens += batch.tokens
+    return tokens
+  }
+
   /**
    * Runs sequences of any lengths as one batch, after the batches sent before.
    * @throws ReplicaLostError when the process ends first, BatchFailedError when onnxruntime refuses the batch
@@ -120,8 +128,10 @@ export class Replica {
     if (this.state !== 'ready') return Promise.reject(new ReplicaLostError(`the replica is ${this.state}`))
     const id = this.#nextBatchId++ >>> 0
     const frame = encodeRequest(id, sequences)
+    let tokens = 0
+    for (const ids of sequences) tokens += ids.length
     return new Promise((resolve, reject) => {
-      this.#outstanding.push({ id, sequences: sequences.length, resolve, reject })
+      this.#outstanding.push({ id, sequences: sequences.length, tokens, resolve, reject })
       if (this.#outstanding.length === 1) this.#watchOldest()
       this.#pipe.write(frame)
     })

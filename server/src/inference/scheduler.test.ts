@@ -170,7 +170,7 @@ describe('the scheduler', () => {
     expect(batches).toEqual([[0, 1], [2], [3], [4, 5, 6, 7]])
   })
 
-  it('shares what waits between idle replicas, and sends ahead only what is worth a batch', async () => {
+  it('shares what waits between idle replicas, and sends ahead only when that is worth a batch for each', async () => {
     const runners = new HandRunners(2)
     const scheduler = new Scheduler(runners, limits, systemClock)
     const first = call(
@@ -179,12 +179,12 @@ describe('the scheduler', () => {
     )
     await turn()
     expect(runners.sent.map(({ sequences }) => sequences.length)).toEqual([2, 2])
-    const small = call(scheduler, [sequence(4, 9)])
+    const small = call(scheduler, [sequence(4, 10), sequence(5, 9)])
     await turn()
     expect(runners.sent.length).toBe(2)
-    const more = call(scheduler, [sequence(5, 1)])
+    const more = call(scheduler, [sequence(6, 1)])
     await turn()
-    expect(runners.sent[2]?.sequences.map((ids) => ids[0])).toEqual([4, 5])
+    expect(runners.sent[2]?.sequences.map((ids) => ids[0])).toEqual([4, 5, 6])
     await answerAll(runners)
     await Promise.all([first, small, more])
   })

@@ -13,7 +13,7 @@ import { WaitingLine } from './waiting-line.ts'
 export interface SchedulerLimits extends AdmissionLimits, LaneLimits {
   readonly batchTokensMax: number
   readonly batchSequencesMax: number
-  /** Fewer tokens than this are not sent to a replica that is still running: they wait, and the next batch grows. */
+  /** Fewer tokens than this for each replica are not sent to one that is still running: they wait, and the next batch grows. */
   readonly batchTokensAhead: number
   /** A sequence that failed for good is refused for so long without being run. */
   readonly quarantineMs: number
@@ -32,6 +32,8 @@ export interface BatchRunner {
 /** Where batches can go. A `ReplicaPool`, as far as the scheduler needs it. */
 export interface BatchRunners {
   readonly state: 'starting' | 'ready' | 'paused' | 'stopped'
+  /** All that can take work. */
+  readonly ready: readonly BatchRunner[]
   /** How many of the ready ones have nothing to run. */
   readonly idle: number
   leastBusy(): BatchRunner | undefined
@@ -121,9 +123,9 @@ interface Job {
  * failed. What nobody else wants of it leaves the line at once; answers that still come are dropped.
  *
  * Batches clock themselves; there is no timer. A replica without work gets whatever is next. One that still runs gets its
- * next batch into its pipe early only when that batch is worth running (`batchTokensAhead`): so the pipe is never dry
- * under load, and a few waiting texts become one batch instead of several. Work is cut evenly between the replicas that
- * have room.
+ * next batch into its pipe early only when enough waits for every replica to get one worth running (`batchTokensAhead`): so
+ * the pipe is never dry under load, a few waiting texts become one batch instead of several, and none stands behind a
+ * batch here while another replica, free in a moment, could have begun it. Work is cut evenly between idle replicas.
  *
  * Interactive work that meets bulk work runs on the spare replica. Starting one takes longer than anybody should wait, so
  * it is asked for when bulk work comes where interactive work was a while ago, and not only when the two have met.
@@ -342,7 +344,7 @@ export class Scheduler implements Embedder {
     const { batchTokensMax, batchSequencesMax, batchTokensAhead } = this.#limits
     const waiting = this.#lanes[lane].tokens
     const polite = lane === 'bulk' && nowMs - this.#interactiveMs < interactiveMemoryMs
-    if (ahead && (polite || waiting < batchTokensAhead)) return undefined
+    if (ahead && (polite || waiting < batchTokensAhead * this.#pool.ready.length)) return undefined
     const share = Math.ceil(waiting / Math.max(1, this.#pool.idle))
     const most = polite ? batchTokensAhead : batchTokensMax
     const tokensMax = Math.min(most, Math.max(batchTokensAhead, share))
