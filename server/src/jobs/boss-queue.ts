@@ -29,8 +29,11 @@ interface OpenBoss {
  *                                                       |  ^
  *                                                       +--+ the database was away: tried again after a pause
  *
- * It waits, because reading the library takes a quarter of a second of the thread, and a server has first to answer. Workers look for
- * jobs every `pollMs`; a job sent by this very server wakes one at once, and a worker that had a job looks for the next without a pause.
+ * It waits, because reading the library takes a quarter of a second of the thread, and a server has first to answer.
+ *
+ * Of the workers of a queue that have nothing to do, one is woken every `pollMs` to look for a job, and at once when this very server
+ * sent one. Whoever has found a job wakes the next, and looks again when it is done: so all of them are at work while there is enough
+ * to do, and an idle server asks its database once per queue, not once per worker.
  */
 export class BossQueue implements JobQueue, AsyncDisposable {
   readonly #database: Pick<Database, 'script' | 'kind'>
@@ -41,6 +44,7 @@ export class BossQueue implements JobQueue, AsyncDisposable {
   readonly #firstActs: (() => Promise<void>)[] = []
   readonly #workers = new Map<QueueName, Worker[]>()
   #opener: NodeJS.Timeout | undefined
+  #poller: NodeJS.Timeout | undefined
   #opening: Promise<OpenBoss> | undefined
   #open: OpenBoss | undefined
 
@@ -96,6 +100,7 @@ export class BossQueue implements JobQueue, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#opener)
+    clearInterval(this.#poller)
     this.#stopping.abort(new NearfieldError('unavailable', 'The server is stopping.'))
     await this.#opening?.catch(() => undefined)
     await this.#open?.boss.stop({ graceful: true, timeout: this.#limits.stopTimeoutMs, close: false })
@@ -112,6 +117,7 @@ export class BossQueue implements JobQueue, AsyncDisposable {
         this.#open = await this.#tryToOpen()
         for (const act of this.#firstActs.splice(0)) await act().catch(() => this.#say('Jobs of an earlier run could not be resumed yet.'))
         await this.#startWorkers(this.#open)
+        this.#poller = setInterval(() => this.#wakeAll(), this.#limits.pollMs)
         return this.#open
       } catch (thrown) {
         this.#say(`The queue could not be opened and will be tried again: ${thrown instanceof Error ? thrown.message : 'no reason given'}.`)
@@ -123,15 +129,18 @@ export class BossQueue implements JobQueue, AsyncDisposable {
 
   async #tryToOpen(): Promise<OpenBoss> {
     const { PgBoss, fromDrizzle } = await import('pg-boss')
-    const { superviseMs } = this.#limits
+    const { superviseMs, unusedMs } = this.#limits
     const boss = new PgBoss({
       db: bossDatabase(this.#database),
       backend: this.#database.kind === 'embedded' ? 'pglite' : 'postgres',
       superviseIntervalSeconds: superviseMs / 1_000,
       monitorIntervalSeconds: superviseMs / 1_000,
+      flowIntervalSeconds: unusedMs / 1_000,
       schedule: false,
       reindex: false,
       monitorVacuum: false,
+      // Would measure the process fifty times a second for a table that nobody reads.
+      registerInstance: false,
     })
     boss.on('error', (error: Error) => this.#say(`The queue had trouble: ${error.message}`))
     try {
@@ -145,6 +154,10 @@ export class BossQueue implements JobQueue, AsyncDisposable {
     return { boss, within: (tables) => bossTransaction(fromDrizzle, tables) }
   }
 
+  #wakeAll(): void {
+    for (const queue of queueNames) this.wake(queue)
+  }
+
   /** Those that were not started yet. */
   async #startWorkers(open: OpenBoss): Promise<void> {
     for (const { queue, atOnceMax, handler } of this.#handlers.splice(0)) {
@@ -155,8 +168,9 @@ export class BossQueue implements JobQueue, AsyncDisposable {
   async #startWorker({ boss }: OpenBoss, queue: QueueName, handler: Handler): Promise<void> {
     const workers = this.#workers.get(queue) ?? []
     this.#workers.set(queue, workers)
-    const id = await boss.work<JobIds>(queue, { pollingIntervalSeconds: this.#limits.pollMs / 1_000 }, async (jobs) => {
+    const id = await boss.work<JobIds>(queue, { pollingIntervalSeconds: this.#limits.unusedMs / 1_000 }, async (jobs) => {
       worker.busy = true
+      this.wake(queue)
       try {
         for (const { data, signal } of jobs) await handler(data, AbortSignal.any([signal, this.#stopping.signal]))
       } finally {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { BossQueue } from '../../src/jobs/boss-queue.ts'
 import type { JobIds } from '../../src/jobs/queue.ts'
@@ -16,7 +16,7 @@ class Working implements AsyncDisposable {
   readonly said: string[] = []
   #arrived = Promise.withResolvers<void>()
 
-  constructor(database: Database) {
+  constructor(database: Pick<Database, 'script' | 'kind'>) {
     this.queue = new BossQueue(database, limits, (sentence) => void this.said.push(sentence))
   }
 
@@ -91,6 +91,22 @@ describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
     expect(working.handled).toEqual([{ id: 'done' }])
   })
 
+  test('of workers that have nothing to do, one asks at a time', async () => {
+    let asked = 0
+    const script: Database['script'] = (purpose, text, values) => {
+      if (text.includes(`j.name = 'batch'`)) asked++
+      return database.script(purpose, text, values)
+    }
+    await using working = new Working({ kind: database.kind, script })
+    const workers = 8
+    working.queue.work('batch', workers, async () => {})
+    await working.queue.opened()
+    await vi.waitFor(() => expect(asked).toBeGreaterThanOrEqual(workers), { timeout: 20_000 })
+    const [askedBefore, startedMs] = [asked, performance.now()]
+    await vi.waitFor(() => expect(asked).toBeGreaterThanOrEqual(askedBefore + 4), { timeout: 20_000 })
+    expect(performance.now() - startedMs).toBeGreaterThan(2 * limits.pollMs)
+  })
+
   test('a worker that is under way when the queue is closed is waited for, and told', async () => {
     const working = new Working(database)
     const started = Promise.withResolvers<void>()
@@ -107,6 +123,28 @@ describe.each(['embedded', 'postgres'] as const)('on %s', (kind) => {
     expect([told, working.handled]).toEqual([true, [{ id: 'last' }]])
   })
 })
+
+test('jobs that another server sent are taken up by all workers at once', async () => {
+  await using postgres = await startPostgres()
+  const url = await postgres.createDatabase()
+  await using first = await openTestDatabase({ url })
+  await using second = await openTestDatabase({ url })
+  await using sender = new Working(first)
+  await using working = new Working(second)
+  const workers = 3
+  const allThere = Promise.withResolvers<void>()
+  let there = 0
+  await sender.queue.opened()
+  working.queue.work('batch', workers, async (ids) => {
+    if (++there === workers) allThere.resolve()
+    await allThere.promise
+    working.note(ids)
+  })
+  await working.queue.opened()
+  for (let index = 0; index < workers; index++) await sender.queue.send('batch', { id: `${index}` })
+  await working.until(() => working.handled.length === workers)
+  expect(there).toBe(workers)
+}, 60_000)
 
 test('two servers open the queue on one database at the same moment', async () => {
   await using postgres = await startPostgres()
