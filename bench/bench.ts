@@ -43,8 +43,10 @@ const clients = 16
 const listLength = 32
 const textCount = 512
 const loneCount = 200
-/** Before the first measurement, so that the server's code is compiled as it is after a minute of service. */
-const warmUpSeconds = 6
+/** Of every server before the first measurement, so that its code is compiled as it is after a minute of service. */
+const firstWarmUpSeconds = 40
+/** Before the other lengths of text. */
+const warmUpSeconds = 4
 const { config } = readConfig(process.env)
 const { replicas, threadsPerReplica } = config.engine
 
@@ -82,8 +84,11 @@ async function main(): Promise<void> {
   await using bare = await ChildProgram.start('bare-server-process.ts', [scratch])
   await using rival = await startRival()
   const names = options.lengths.split(',')
-  for (const lengthClass of lengthClasses.filter(({ name }) => names.includes(name)))
-    await measureClass(lengthClass, tokenize, { server, onPostgres, bare }, ceiling, rival)
+  const [first, ...others] = lengthClasses.filter(({ name }) => names.includes(name))
+  const measure = (lengthClass: LengthClass, warmUp: number) =>
+    measureClass(lengthClass, tokenize, { server, onPostgres, bare }, ceiling, rival, warmUp)
+  if (first !== undefined) await measure(first, firstWarmUpSeconds)
+  for (const lengthClass of others) await measure(lengthClass, warmUpSeconds)
 }
 
 /** A second server whose money lies in a real Postgres. */
@@ -119,6 +124,7 @@ async function measureClass(
   { server, onPostgres, bare }: Servers,
   ceiling: Ceiling,
   rival: Rival | undefined,
+  warmUp: number,
 ): Promise<void> {
   const texts = textsOf(lengthClass, textCount)
   const sequences = texts.map(tokenize)
@@ -131,9 +137,9 @@ async function measureClass(
   const load = { ...targetOf(server), connections: clients, seconds }
   const postgresLoad = onPostgres === undefined ? undefined : { ...load, ...targetOf(onPostgres) }
   const bareLoad = { ...load, url: bare.url }
-  await loadServer({ ...load, seconds: warmUpSeconds, bodies: singles })
-  await loadServer({ ...bareLoad, seconds: warmUpSeconds, bodies: singles })
-  if (postgresLoad !== undefined) await loadServer({ ...postgresLoad, seconds: warmUpSeconds, bodies: singles })
+  await loadServer({ ...load, seconds: warmUp, bodies: singles })
+  await loadServer({ ...bareLoad, seconds: warmUp, bodies: singles })
+  if (postgresLoad !== undefined) await loadServer({ ...postgresLoad, seconds: warmUp, bodies: singles })
   const batchSequences = await bestBatch(ceiling, sequences)
   const turns: Turn[] = []
   let p50 = Number.NaN

@@ -8,9 +8,10 @@
  * (e) more work than can be done in time: of those who were refused, how many succeed after waiting exactly `retry-after`
  *
  * (a), (b) and (c) run in turns, so that a slower moment of the machine slows all of them. The quantiles are of the calls of
- * all turns together: those of one turn are too few for a p95. Of the job's speed the medians over the turns are printed.
- * Options: --texts N (5000) of the job, --turns N (6), --length short|medium|long (short) of the job's texts, --only
- * lanes,shares,retries.
+ * all turns together, at least so many that ten of them are beyond the p95. Of the job's speed the medians over the turns
+ * are printed.
+ * Options: --texts N (5000) of the job, --calls N (200) beside the job at least, --length short|medium|long (short) of the
+ * job's texts, --only lanes,shares,retries.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -24,13 +25,13 @@ import { makeAccount } from './soak-accounts.ts'
 const { values: options } = parseArgs({
   options: {
     texts: { type: 'string', default: '5000' },
-    turns: { type: 'string', default: '6' },
+    calls: { type: 'string', default: '200' },
     length: { type: 'string', default: 'short' },
     only: { type: 'string', default: 'lanes,shares,retries' },
   },
 })
 const jobTexts = Number(options.texts)
-const turns = Number(options.turns)
+const callsMin = Number(options.calls)
 const jobListLength = 250
 const jobConnections = 4
 const callsPerSecond = 3
@@ -55,7 +56,7 @@ async function measureLanes(): Promise<void> {
   const idle: number[] = []
   const beside: number[] = []
   const rates: { alone: number; shared: number }[] = []
-  for (let turn = 0; turn < turns; turn++) {
+  while (beside.length < callsMin) {
     idle.push(...(await askRegularly(person, sleep(idleSeconds * 1_000))))
     const alone = await batchJob.run({ texts: job, ...order })
     const running = batchJob.run({ texts: job, ...order })
