@@ -63,8 +63,8 @@ export interface JobSettings {
   readonly queue: {
     /** How often a queue is looked at for what other servers sent or what was put off. */
     readonly pollMs: number
-    /** How often what nothing of ours depends on happens: dependent jobs looked for, workers waking by themselves. */
-    readonly unusedMs: number
+    /** Of timers of pg-boss that nothing here waits for: workers are woken, and no job depends on another. */
+    readonly unusedTimersMs: number
     /** A worker silent for so long is taken for dead. */
     readonly heartbeatMs: number
     /** How often dead workers are looked for. */
@@ -147,7 +147,7 @@ export function readJobSettings(environment: Environment): JobSettings {
     },
     queue: {
       pollMs: 2_000,
-      unusedMs: hourMs,
+      unusedTimersMs: hourMs,
       heartbeatMs: 10_000,
       superviseMs: 5_000,
       attemptsMax: 50,

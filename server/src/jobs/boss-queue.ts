@@ -129,13 +129,13 @@ export class BossQueue implements JobQueue, AsyncDisposable {
 
   async #tryToOpen(): Promise<OpenBoss> {
     const { PgBoss, fromDrizzle } = await import('pg-boss')
-    const { superviseMs, unusedMs } = this.#limits
+    const { superviseMs, unusedTimersMs } = this.#limits
     const boss = new PgBoss({
       db: bossDatabase(this.#database),
       backend: this.#database.kind === 'embedded' ? 'pglite' : 'postgres',
       superviseIntervalSeconds: superviseMs / 1_000,
       monitorIntervalSeconds: superviseMs / 1_000,
-      flowIntervalSeconds: unusedMs / 1_000,
+      flowIntervalSeconds: unusedTimersMs / 1_000,
       schedule: false,
       reindex: false,
       monitorVacuum: false,
@@ -168,7 +168,7 @@ export class BossQueue implements JobQueue, AsyncDisposable {
   async #startWorker({ boss }: OpenBoss, queue: QueueName, handler: Handler): Promise<void> {
     const workers = this.#workers.get(queue) ?? []
     this.#workers.set(queue, workers)
-    const id = await boss.work<JobIds>(queue, { pollingIntervalSeconds: this.#limits.unusedMs / 1_000 }, async (jobs) => {
+    const id = await boss.work<JobIds>(queue, { pollingIntervalSeconds: this.#limits.unusedTimersMs / 1_000 }, async (jobs) => {
       worker.busy = true
       this.wake(queue)
       try {
