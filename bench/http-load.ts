@@ -48,9 +48,13 @@ export async function loadServer(load: Load): Promise<LoadResult> {
       client.setRequests(mine.map((body) => ({ method: 'POST' as const, headers, body })))
       client.on('response', () => {
         endedMs = performance.now()
-        if (silent.size === 0) counted++
-        else if (silent.delete(own) && silent.size === 0) startedMs = endedMs
-        if (silent.size === 0 && endedMs - startedMs > load.seconds * 1_000) instance.stop()
+        if (silent.size > 0) {
+          silent.delete(own)
+          startedMs = endedMs
+          return
+        }
+        counted++
+        if (endedMs - startedMs > load.seconds * 1_000) instance.stop()
       })
     }
     const instance = autocannon({ ...options, setupClient }, (error, found) => (error ? reject(error) : resolve(found)))
