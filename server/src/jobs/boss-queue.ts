@@ -100,9 +100,9 @@ export class BossQueue implements JobQueue, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#opener)
-    clearInterval(this.#poller)
     this.#stopping.abort(new NearfieldError('unavailable', 'The server is stopping.'))
     await this.#opening?.catch(() => undefined)
+    clearInterval(this.#poller)
     await this.#open?.boss.stop({ graceful: true, timeout: this.#limits.stopTimeoutMs, close: false })
   }
 
