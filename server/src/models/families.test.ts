@@ -5,12 +5,15 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openEmbedder } from '../../test/onnx-runner.ts'
 import { plainForward } from '../../test/plain-forward.ts'
+import { productsSaturate } from '../../test/saturating-products.ts'
 import { type SmallModel, type SmallModelOptions, writeSmallModel } from '../../test/small-model.ts'
 import { readConfig } from '../config.ts'
 import { observerOf } from '../inference/observer.ts'
 import { compileModel, type Precision } from './compile.ts'
 import { describeModel } from './describe.ts'
 
+/** Products that saturate cost these small random weights up to 0.07; all-MiniLM-L6-v2 loses 0.003 by them. */
+const int8CosineMin = (await productsSaturate()) ? 0.9 : 0.98
 const observer = observerOf(readConfig({}).config.engine)
 let folder: string
 beforeAll(async () => {
@@ -56,7 +59,7 @@ for (const [name, options] of Object.entries(variants)) {
       for (const ids of sequences()) {
         const [vector = new Float32Array(0)] = await embed([ids])
         const expected = plainForward(model, ids, model.card.pooling)
-        expect(expected.reduce((sum, value, index) => sum + value * (vector[index] ?? 0), 0)).toBeGreaterThan(0.98)
+        expect(expected.reduce((sum, value, index) => sum + value * (vector[index] ?? 0), 0)).toBeGreaterThan(int8CosineMin)
       }
     })
 
