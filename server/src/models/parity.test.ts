@@ -37,7 +37,7 @@ for (const precision of ['fp32', 'int8'] as const) {
     const run = await openEmbedder((await testGraph(precision)).graphPath)
     const report = await checkParity({ ...check, precision, golden: few, run })
     expect(report).toMatchObject({ batchDifferenceMax: 0, tokenMismatches: 0 })
-    // A processor whose 8-bit products saturate fails int8 by design; the server then serves fp32.
+    // A processor whose 8-bit products saturate may fail int8; the server then serves fp32.
     if (precision === 'fp32') expect(report.reasons).toEqual([])
     expect(report.cosineMean).toBeGreaterThan(0.9)
   })
