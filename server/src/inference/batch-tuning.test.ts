@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { silentLog } from '../../test/silent-log.ts'
 import { chooseBatches, tuneBatches } from './batch-tuning.ts'
 
 let folder: string
@@ -10,7 +11,6 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-const silent = { info: () => {}, warn: () => {}, error: () => {} }
 const tokenizer = { encode: (_: string, tokensMax = 0) => new Int32Array(tokensMax).fill(9), startIds: [1], endIds: [2] }
 
 /** A replica whose runs cost one millisecond and a hundredth per token, and the clock that they move. */
@@ -35,7 +35,7 @@ const subject = ({ replica, clock }: ReturnType<typeof measurable>, threadsPerRe
   threadsPerReplica,
   tokenizer,
   clock,
-  log: silent,
+  log: silentLog,
 })
 
 describe('the tuning of batches', () => {

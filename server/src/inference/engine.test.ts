@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { testGraph } from '../../test/model-graphs.ts'
+import { silentLog } from '../../test/silent-log.ts'
 import { readConfig } from '../config.ts'
 import { allMiniLmL6V2 } from '../models/catalogue.ts'
 import type { CompiledModel } from '../models/compile.ts'
 import { systemClock } from '../time.ts'
 import { type Engine, type EngineOptions, startEngine } from './engine.ts'
 
-const silent = { info: () => {}, warn: () => {}, error: () => {} }
 const { engine: defaults } = readConfig({}).config
 
 let int8: CompiledModel
@@ -24,7 +24,7 @@ function start(settings: Settings = {}, rest: Partial<EngineOptions> = {}): Prom
     graphs: [async () => int8],
     gate: async () => undefined,
     clock: systemClock,
-    log: silent,
+    log: silentLog,
     ...rest,
   })
 }
@@ -188,7 +188,7 @@ describe('starting and stopping an engine', () => {
   it('serves the next graph where one misses its reference or cannot be loaded, and asks for no further one', async () => {
     const broken = { ...int8, graphPath: int8.tokenizerPath }
     const refused: string[] = []
-    const log = { ...silent, warn: (facts: object) => void ('refusal' in facts && refused.push(String(facts.refusal))) }
+    const log = { ...silentLog, warn: (facts: object) => void ('refusal' in facts && refused.push(String(facts.refusal))) }
     let gates = 0
     const gate = async () => (gates++ === 0 ? 'Its cosine is 0.5.' : undefined)
     const never = async () => expect.unreachable('a graph was made that nobody needs')

@@ -27,13 +27,18 @@ export interface ReplyHeader {
   readonly inferMs: number
 }
 
+export function tokensOf(sequences: readonly Int32Array[]): number {
+  let tokens = 0
+  for (const sequence of sequences) tokens += sequence.length
+  return tokens
+}
+
 /**
  * One frame for a batch of sequences of any lengths.
  * @throws RangeError when the batch passes the bounds of a frame or holds an empty sequence
  */
 export function encodeRequest(batchId: number, sequences: readonly Int32Array[]): Uint8Array {
-  let tokens = 0
-  for (const sequence of sequences) tokens += sequence.length
+  const tokens = tokensOf(sequences)
   if (!withinFrame(sequences.length, tokens) || sequences.some((sequence) => sequence.length === 0)) {
     throw new RangeError(`a frame cannot carry ${sequences.length} sequences of ${tokens} tokens`)
   }

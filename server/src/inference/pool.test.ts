@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
 import { testGraph } from '../../test/model-graphs.ts'
+import { silentLog } from '../../test/silent-log.ts'
 import { systemClock } from '../time.ts'
 import { ReplicaPool } from './pool.ts'
 import { Replica } from './replica.ts'
 
 it('sends work where the fewest tokens stand before it, and nowhere when every pipe is full', async () => {
   const { graphPath: graphFile } = await testGraph('int8')
-  const silent = () => {}
   const pool = new ReplicaPool({
     replicas: 2,
     launch: () => new Replica({ graphFile, threads: 1, startTimeoutMs: 60_000, watchdogMs: 60_000 }),
@@ -15,8 +15,8 @@ it('sends work where the fewest tokens stand before it, and nowhere when every p
     restartPauseMs: 1_000,
     stopTimeoutMs: 60_000,
     clock: systemClock,
-    log: { info: silent, warn: silent, error: silent },
-    changed: silent,
+    log: silentLog,
+    changed: () => {},
   })
   await pool.start()
   const [long, short] = pool.ready

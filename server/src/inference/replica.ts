@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { encodeRequest, type ReplyHeader, ReplyReader, replyKind } from './frames.ts'
+import { encodeRequest, type ReplyHeader, ReplyReader, replyKind, tokensOf } from './frames.ts'
 
 export interface ReplicaOptions {
   readonly graphFile: string
@@ -128,10 +128,8 @@ export class Replica {
     if (this.state !== 'ready') return Promise.reject(new ReplicaLostError(`the replica is ${this.state}`))
     const id = this.#nextBatchId++ >>> 0
     const frame = encodeRequest(id, sequences)
-    let tokens = 0
-    for (const ids of sequences) tokens += ids.length
     return new Promise((resolve, reject) => {
-      this.#outstanding.push({ id, sequences: sequences.length, tokens, resolve, reject })
+      this.#outstanding.push({ id, sequences: sequences.length, tokens: tokensOf(sequences), resolve, reject })
       if (this.#outstanding.length === 1) this.#watchOldest()
       this.#pipe.write(frame)
     })

@@ -3,6 +3,7 @@ import { NearfieldError } from '../errors.ts'
 import type { Clock } from '../time.ts'
 import { Admission, type AdmissionLimits } from './admission.ts'
 import { DrainRate } from './drain-rate.ts'
+import { tokensOf } from './frames.ts'
 import { InFlight } from './in-flight.ts'
 import { type LaneLimits, type LaneSequence, Lanes } from './lanes.ts'
 import { Quarantine } from './quarantine.ts'
@@ -196,8 +197,7 @@ export class Scheduler implements Embedder {
     if (remainingMs <= 0) throw new NearfieldError('deadline_exceeded')
     if (this.#draining || this.#pool.state === 'paused' || this.#pool.state === 'stopped') throw this.#unavailable()
     if (sequences.length === 0) return { vectors: [], queueMs: 0, inferMs: 0 }
-    let tokens = 0
-    for (const ids of sequences) tokens += ids.length
+    const tokens = tokensOf(sequences)
     const lane = options.lane ?? this.#laneFor(sequences.length, tokens)
     const { accountId } = options
     this.#admission.admit({ accountId, lane, sequences: sequences.length, tokens, remainingMs }, this.#runningTokens)
@@ -353,8 +353,8 @@ export class Scheduler implements Embedder {
 
   async #runBatch(replica: BatchRunner, batch: readonly Work[]): Promise<void> {
     const suspected = batch[0]?.failures !== 0
-    let tokens = 0
-    for (const { ids } of batch) tokens += ids.length
+    const sequences = batch.map((work) => work.ids)
+    const tokens = tokensOf(sequences)
     if (suspected) this.#isolated.add(replica)
     this.#runningBatches++
     this.#runningTokens += tokens
@@ -362,7 +362,7 @@ export class Scheduler implements Embedder {
     this.#runningBulk += bulk
     let answered = 0
     try {
-      const outcome = await replica.run(batch.map((work) => work.ids))
+      const outcome = await replica.run(sequences)
       this.#answer(batch, outcome)
       answered = tokens
       this.#batches++

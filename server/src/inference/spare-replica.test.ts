@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { expect, it, vi } from 'vitest'
+import { silentLog } from '../../test/silent-log.ts'
 import { systemClock } from '../time.ts'
 import { Replica } from './replica.ts'
 import { type SpareOptions, SpareReplica } from './spare-replica.ts'
 
-const silent = { info: () => {}, warn: () => {}, error: () => {} }
 const program = [fileURLToPath(new URL('../../test/stand-in-replica.ts', import.meta.url))]
 
 function spareWith(options: Partial<SpareOptions> = {}) {
@@ -14,7 +14,7 @@ function spareWith(options: Partial<SpareOptions> = {}) {
     restartPauseMs: 60_000,
     stopTimeoutMs: 60_000,
     clock: systemClock,
-    log: silent,
+    log: silentLog,
     changed: () => {},
     ...options,
   })
