@@ -84,11 +84,11 @@ async function main(): Promise<void> {
   await using bare = await ChildProgram.start('bare-server-process.ts', [scratch])
   await using rival = await startRival()
   const names = options.lengths.split(',')
-  const [first, ...others] = lengthClasses.filter(({ name }) => names.includes(name))
-  const measure = (lengthClass: LengthClass, warmUp: number) =>
-    measureClass(lengthClass, tokenize, { server, onPostgres, bare }, ceiling, rival, warmUp)
-  if (first !== undefined) await measure(first, firstWarmUpSeconds)
-  for (const lengthClass of others) await measure(lengthClass, warmUpSeconds)
+  let warmUp = firstWarmUpSeconds
+  for (const lengthClass of lengthClasses.filter(({ name }) => names.includes(name))) {
+    await measureClass(lengthClass, tokenize, { server, onPostgres, bare }, ceiling, rival, warmUp)
+    warmUp = warmUpSeconds
+  }
 }
 
 /** A second server whose money lies in a real Postgres. */
